@@ -1,0 +1,59 @@
+// What the host hands to the kernels, by value. The same structs stand in src/cuda/params.rs; the emulator's test
+// compares sizes and offsets.
+#pragma once
+
+#include "geometry.cuh"
+
+// One image or gradient: element (n, c, h, w) is at data + n*stride_n + c*stride_c + h*stride_h + w*stride_w.
+struct Image {
+    float* data;
+    long long stride_n;
+    long long stride_c;
+    long long stride_h;
+    long long stride_w;
+};
+
+// How the upstream gradient is read.
+constexpr int UPSTREAM_NONE = 0;   // ones
+constexpr int UPSTREAM_GROUP = 1;  // upstream[plane / planes_per_group]
+constexpr int UPSTREAM_MAP = 2;    // upstream[plane][row - map_top][column - map_left]
+
+// One launch of a strip kernel. Block b works on strip b % strips, row chunk b / strips % chunks, plane b / (strips * chunks).
+struct StripParams {
+    Image img1;                // images of shape (planes / channels, channels, height, width)
+    Image img2;
+    Image grad;                // gradient of img1
+    float* map;                // NULL, or the dense SSIM map [planes][map_bottom - map_top][map_right - map_left]
+    float* saved_pu;           // saved partial planes [planes][height][saved_pitch]; NULL: not kept
+    float* saved_pv;
+    float* saved_mean1;        // for the gradient of img1
+    float* saved_mean2;        // for the gradient of img2
+    const float* upstream;
+    double* partials;          // sum of the SSIM of each block
+    int channels;
+    int height;
+    int width;
+    int map_top;               // the map covers rows [map_top, map_bottom) and columns [map_left, map_right)
+    int map_left;
+    int map_bottom;
+    int map_right;
+    int strips;
+    int chunks;
+    int chunk_rows;            // output rows of a chunk
+    int saved_pitch;
+    int upstream_mode;
+    int planes_per_group;
+    float inv_range;           // 1/L, multiplied onto every pixel on load
+    float c1;                  // k1^2
+    float c2;                  // k2^2
+    float grad_scale;          // multiplied onto every gradient element: inv_range / pixels averaged
+    float taps[WINDOW_TAPS];
+};
+
+// One launch of the reduction: block g writes out[g] = scale * sum of partials[g * per_group ...].
+struct ReduceParams {
+    const double* partials;
+    float* out;
+    long long per_group;
+    double scale;
+};

@@ -1,0 +1,292 @@
+//! One call from C, from raw pointers to a backend.
+//!
+//! The order of the checks is part of the contract: NULL, struct_size, shape, options, dtype and strides, what is not
+//! supported, alignment, overlap, the device of each pointer, stream, workspace. Nothing is written before all passed.
+
+use std::ffi::c_void;
+use std::slice;
+
+use super::options::{DeviceChoice, read_problem};
+use super::status::null_argument;
+use super::types::fssim_options;
+use crate::cpu;
+use crate::cuda::{self, DevicePtr, Execution, Location};
+use crate::layout::{Sink, Source};
+use crate::problem::Problem;
+use crate::status::{Error, Result};
+
+/// What to compute, with the pointers that only this operation has.
+#[derive(Clone, Copy)]
+pub(super) enum Operation {
+    Forward { ssim: *mut f32, saved: *mut c_void },
+    Backward { saved: *const c_void, grad_ssim: *const f32, grad_img1: *mut c_void, grad_img2: *mut c_void },
+    ValueAndGrad { ssim: *mut f32, grad_img1: *mut c_void, grad_img2: *mut c_void },
+}
+
+/// The arguments of a call, as C gave them.
+pub(super) struct Call {
+    pub(super) operation: Operation,
+    pub(super) img1: *const c_void,
+    pub(super) img2: *const c_void,
+    pub(super) shape: [i64; 4],
+    pub(super) options: *const fssim_options,
+}
+
+/// The arguments that only the `_stream` forms have.
+pub(super) struct StreamArguments {
+    pub(super) workspace: *mut c_void,
+    pub(super) workspace_bytes: usize,
+    pub(super) stream: *mut c_void,
+}
+
+impl Call {
+    pub(super) fn new(operation: Operation) -> Self {
+        Call {
+            operation,
+            img1: std::ptr::null(),
+            img2: std::ptr::null(),
+            shape: [0; 4],
+            options: std::ptr::null(),
+        }
+    }
+}
+
+/// Alignment that `saved` and the workspace need, so that kernels may use 16-byte accesses.
+const BUFFER_ALIGNMENT: usize = 16;
+
+/// One argument as a range of memory.
+struct Argument {
+    name: &'static str,
+    address: usize,
+    bytes: usize,
+    alignment: usize,
+    output: bool,
+}
+
+/// Checks everything and runs the call.
+///
+/// # Safety
+/// Every pointer is NULL or valid, for as long as the call runs (on a stream: until its work has completed), for the
+/// number of bytes that the shape and the options imply; outputs are not touched by anybody else meanwhile.
+pub(super) unsafe fn run(call: &Call, stream: Option<&StreamArguments>) -> Result<()> {
+    check_null(call)?;
+    // SAFETY: options is NULL or valid, the caller's promise.
+    let (problem, device) = unsafe { read_problem(call.options, call.shape) }?;
+    check_saved_for(call, &problem)?;
+    let arguments = arguments(call, &problem);
+    check_alignment(&arguments)?;
+    check_overlap(&arguments)?;
+    match locate(&arguments, device)? {
+        Location::Host => {
+            if let Some(stream) = stream
+                && !stream.stream.is_null()
+            {
+                return Err(Error::Stream(
+                    "stream is not NULL, but the pointers are in host memory, where work runs at once".to_owned(),
+                ));
+            }
+            // SAFETY: all checks passed, and the pointers are host memory.
+            unsafe { run_on_cpu(call, &problem) }
+        }
+        Location::Device(ordinal) => run_on_cuda(call, &problem, ordinal, stream),
+    }
+}
+
+fn check_null(call: &Call) -> Result<()> {
+    let require = |name, missing| if missing { Err(null_argument(name)) } else { Ok(()) };
+    require("img1", call.img1.is_null())?;
+    require("img2", call.img2.is_null())?;
+    match call.operation {
+        Operation::Forward { ssim, .. } => require("ssim", ssim.is_null()),
+        Operation::Backward { grad_img1, grad_img2, .. } => {
+            require("grad_img1 and grad_img2: at least one is required, and each", grad_img1.is_null() && grad_img2.is_null())
+        }
+        Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => {
+            require("ssim", ssim.is_null())?;
+            require("grad_img1 and grad_img2: at least one is required, and each", grad_img1.is_null() && grad_img2.is_null())
+        }
+    }
+}
+
+fn check_saved_for(call: &Call, problem: &Problem) -> Result<()> {
+    if let Operation::Backward { saved, grad_img1, grad_img2, .. } = call.operation
+        && !saved.is_null()
+    {
+        for (name, wanted, served) in [
+            ("grad_img1", !grad_img1.is_null(), problem.saved_for.img1),
+            ("grad_img2", !grad_img2.is_null(), problem.saved_for.img2),
+        ] {
+            if wanted && !served {
+                return Err(Error::Option(format!(
+                    "saved_for does not include {name}, so `saved` cannot give it; set it in fssim_saved_size, \
+                     fssim_forward and fssim_backward alike, or pass saved = NULL"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn arguments(call: &Call, problem: &Problem) -> Vec<Argument> {
+    const F32: usize = size_of::<f32>();
+    let mut list = Vec::with_capacity(7);
+    let mut push = |name, pointer: *const c_void, elements: usize, alignment, output| {
+        if !pointer.is_null() {
+            list.push(Argument { name, address: pointer as usize, bytes: elements * F32, alignment, output });
+        }
+    };
+    push("img1", call.img1, problem.img1.extent, F32, false);
+    push("img2", call.img2, problem.img2.extent, F32, false);
+    match call.operation {
+        Operation::Forward { ssim, saved } => {
+            push("ssim", ssim.cast(), problem.values(), F32, true);
+            push("saved", saved, problem.saved_elements(), BUFFER_ALIGNMENT, true);
+        }
+        Operation::Backward { saved, grad_ssim, grad_img1, grad_img2 } => {
+            push("saved", saved, problem.saved_elements(), BUFFER_ALIGNMENT, false);
+            push("grad_ssim", grad_ssim.cast(), problem.values(), F32, false);
+            push("grad_img1", grad_img1, problem.grad_img1.extent, F32, true);
+            push("grad_img2", grad_img2, problem.grad_img2.extent, F32, true);
+        }
+        Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => {
+            push("ssim", ssim.cast(), problem.values(), F32, true);
+            push("grad_img1", grad_img1, problem.grad_img1.extent, F32, true);
+            push("grad_img2", grad_img2, problem.grad_img2.extent, F32, true);
+        }
+    }
+    list
+}
+
+fn check_alignment(arguments: &[Argument]) -> Result<()> {
+    for argument in arguments {
+        if argument.address % argument.alignment != 0 {
+            return Err(Error::Alignment(format!(
+                "{} is at {:#x}; it must be a multiple of {}",
+                argument.name, argument.address, argument.alignment
+            )));
+        }
+        if argument.address.checked_add(argument.bytes).is_none() {
+            return Err(Error::Layout(format!("{} reaches past the end of the address space", argument.name)));
+        }
+    }
+    Ok(())
+}
+
+fn check_overlap(arguments: &[Argument]) -> Result<()> {
+    for (i, output) in arguments.iter().enumerate().filter(|(_, argument)| argument.output) {
+        for (j, other) in arguments.iter().enumerate() {
+            let apart = output.address + output.bytes <= other.address || other.address + other.bytes <= output.address;
+            if i != j && !apart {
+                return Err(Error::Overlap(format!(
+                    "{} ({:#x}, {} bytes) overlaps {} ({:#x}, {} bytes); an output needs memory of its own",
+                    output.name, output.address, output.bytes, other.name, other.address, other.bytes
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the call runs: the place that all pointers share and that the options allow.
+fn locate(arguments: &[Argument], choice: DeviceChoice) -> Result<Location> {
+    let pointers: Vec<(&str, usize)> = arguments.iter().map(|argument| (argument.name, argument.address)).collect();
+    match choice {
+        DeviceChoice::Auto => cuda::locate(&pointers),
+        DeviceChoice::Cpu => cuda::require_host(&pointers).map(|()| Location::Host),
+        DeviceChoice::Cuda => cuda::require_device(&pointers).map(Location::Device),
+    }
+}
+
+unsafe fn run_on_cpu(call: &Call, problem: &Problem) -> Result<()> {
+    // Every pointer below was checked for NULL where it is required and for alignment, lies in host memory, and is valid
+    // for the extent of its layout by the promise of `run`.
+    let source = |pointer: *const c_void, strides| {
+        // SAFETY: see above.
+        unsafe { Source::from_raw(pointer.cast(), strides) }
+    };
+    let sink = |pointer: *mut c_void, strides| {
+        // SAFETY: see above.
+        (!pointer.is_null()).then(|| unsafe { Sink::from_raw(pointer.cast(), strides) })
+    };
+    let optional = |pointer: *const f32, length| {
+        // SAFETY: see above.
+        (!pointer.is_null()).then(|| unsafe { slice::from_raw_parts(pointer, length) })
+    };
+    let img1 = source(call.img1, problem.img1);
+    let img2 = source(call.img2, problem.img2);
+    match call.operation {
+        Operation::Forward { ssim, saved } => {
+            // SAFETY: see above.
+            let ssim = unsafe { slice::from_raw_parts_mut(ssim, problem.values()) };
+            let saved = (!saved.is_null()).then(|| {
+                // SAFETY: see above.
+                unsafe { slice::from_raw_parts_mut(saved.cast::<f32>(), problem.saved_elements()) }
+            });
+            cpu::forward(problem, img1, img2, ssim, saved)
+        }
+        Operation::Backward { saved, grad_ssim, grad_img1, grad_img2 } => cpu::backward(
+            problem,
+            img1,
+            img2,
+            optional(saved.cast(), problem.saved_elements()),
+            optional(grad_ssim, problem.values()),
+            sink(grad_img1, problem.grad_img1),
+            sink(grad_img2, problem.grad_img2),
+        ),
+        Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => {
+            // SAFETY: see above.
+            let ssim = unsafe { slice::from_raw_parts_mut(ssim, problem.values()) };
+            let (grad_img1, grad_img2) = (sink(grad_img1, problem.grad_img1), sink(grad_img2, problem.grad_img2));
+            cpu::value_and_grad(problem, img1, img2, ssim, grad_img1, grad_img2)
+        }
+    }
+}
+
+fn run_on_cuda(call: &Call, problem: &Problem, ordinal: i32, stream: Option<&StreamArguments>) -> Result<()> {
+    let device_ptr = |pointer: *const c_void| DevicePtr(pointer as u64);
+    let execution = match stream {
+        None => Execution::Synchronous,
+        Some(arguments) => {
+            check_workspace(arguments, problem, call)?;
+            Execution::Stream { stream: arguments.stream, workspace: device_ptr(arguments.workspace) }
+        }
+    };
+    let operation = match call.operation {
+        Operation::Forward { ssim, saved } => {
+            cuda::Operation::Forward { ssim: device_ptr(ssim.cast()), saved: device_ptr(saved) }
+        }
+        Operation::Backward { saved, grad_ssim, grad_img1, grad_img2 } => cuda::Operation::Backward {
+            saved: device_ptr(saved),
+            grad_ssim: device_ptr(grad_ssim.cast()),
+            grads: [device_ptr(grad_img1), device_ptr(grad_img2)],
+        },
+        Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => cuda::Operation::ValueAndGrad {
+            ssim: device_ptr(ssim.cast()),
+            grads: [device_ptr(grad_img1), device_ptr(grad_img2)],
+        },
+    };
+    cuda::run(problem, [device_ptr(call.img1), device_ptr(call.img2)], operation, ordinal, execution)
+}
+
+fn check_workspace(stream: &StreamArguments, problem: &Problem, call: &Call) -> Result<()> {
+    let needed = cuda::workspace_bytes(problem);
+    if stream.workspace.is_null() || stream.workspace_bytes < needed {
+        return Err(Error::Workspace(format!(
+            "workspace is {:p} with {} bytes; this call needs {needed} bytes (fssim_workspace_size)",
+            stream.workspace, stream.workspace_bytes
+        )));
+    }
+    let workspace = Argument {
+        name: "workspace",
+        address: stream.workspace as usize,
+        bytes: needed,
+        alignment: BUFFER_ALIGNMENT,
+        output: true,
+    };
+    let mut all = arguments(call, problem);
+    all.push(workspace);
+    check_alignment(&all)?;
+    check_overlap(&all)?;
+    // The device of the workspace is checked with the others' by the backend, which knows theirs.
+    cuda::require_device(&[("workspace", stream.workspace as usize), ("img1", call.img1 as usize)]).map(drop)
+}

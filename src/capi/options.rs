@@ -1,0 +1,229 @@
+//! From `fssim_options` and a shape to a checked [`Problem`].
+
+use std::ptr;
+
+use super::types::*;
+use crate::layout::Layout;
+use crate::problem::{Options, Padding, Problem, Reduction, SavedFor, Shape};
+use crate::status::{Error, Result};
+use crate::window::WINDOW_TAPS;
+
+/// Where the caller wants the work done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeviceChoice {
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+impl fssim_layout {
+    const DENSE_F32: fssim_layout = fssim_layout {
+        dtype: FSSIM_DTYPE_F32,
+        reserved: 0,
+        scale: 0.0,
+        stride_n: 0,
+        stride_c: 0,
+        stride_h: 0,
+        stride_w: 0,
+    };
+}
+
+impl fssim_options {
+    pub(super) fn defaults(struct_size: usize) -> Self {
+        let core = Options::default();
+        fssim_options {
+            struct_size,
+            device: FSSIM_DEVICE_AUTO,
+            padding: FSSIM_PADDING_SAME,
+            reduction: FSSIM_REDUCTION_MEAN,
+            output: FSSIM_OUTPUT_SSIM,
+            window: FSSIM_WINDOW_GAUSSIAN,
+            window_size: WINDOW_TAPS as i32,
+            sigma: core.sigma,
+            data_range: core.data_range,
+            k1: core.k1,
+            k2: core.k2,
+            img1: fssim_layout::DENSE_F32,
+            img2: fssim_layout::DENSE_F32,
+            grad_img1: fssim_layout::DENSE_F32,
+            grad_img2: fssim_layout::DENSE_F32,
+            saved_for: FSSIM_SAVE_FOR_IMG1,
+            mask_mode: FSSIM_MASK_NONE,
+            mask: ptr::null(),
+            mask_layout: fssim_layout::DENSE_F32,
+            shard_rows_above: 0,
+            shard_rows_below: 0,
+            shard_height: 0,
+            shard_divisor: 0.0,
+        }
+    }
+}
+
+/// Sizes that a released header has had. Each release that adds members appends one.
+const KNOWN_SIZES: &[usize] = &[size_of::<fssim_options>()];
+
+pub(super) fn check_struct_size(struct_size: usize) -> Result<()> {
+    if KNOWN_SIZES.contains(&struct_size) {
+        return Ok(());
+    }
+    Err(Error::StructSize(format!(
+        "struct_size is {struct_size}; this library knows {KNOWN_SIZES:?}: call fssim_options_init(&options, sizeof \
+         options) first, and compile against the header of the library in use"
+    )))
+}
+
+/// Checks the options (NULL: the defaults) and the shape.
+///
+/// # Safety
+/// `options` is NULL or points to a `usize` followed by as many bytes as it says.
+pub(super) unsafe fn read_problem(options: *const fssim_options, shape: [i64; 4]) -> Result<(Problem, DeviceChoice)> {
+    // SAFETY: the caller's promise.
+    let options = unsafe { copy_options(options) }?;
+    let shape = Shape::new(shape[0], shape[1], shape[2], shape[3])?;
+    let device = match options.device {
+        FSSIM_DEVICE_AUTO => DeviceChoice::Auto,
+        FSSIM_DEVICE_CPU => DeviceChoice::Cpu,
+        FSSIM_DEVICE_CUDA => DeviceChoice::Cuda,
+        other => return Err(unknown("device", other, "FSSIM_DEVICE_*")),
+    };
+    let core = to_core(&options)?;
+    let problem = Problem::new(shape, &core)?;
+    refuse_unsupported(&options)?;
+    Ok((problem, device))
+}
+
+unsafe fn copy_options(options: *const fssim_options) -> Result<fssim_options> {
+    if options.is_null() {
+        return Ok(fssim_options::defaults(size_of::<fssim_options>()));
+    }
+    if !options.is_aligned() {
+        return Err(Error::Alignment(format!(
+            "options is at {options:p}; it must be a multiple of {}",
+            align_of::<fssim_options>()
+        )));
+    }
+    // SAFETY: not NULL, aligned, and readable for its first member at least.
+    let struct_size = unsafe { (*options).struct_size };
+    check_struct_size(struct_size)?;
+    let mut copy = fssim_options::defaults(struct_size);
+    // SAFETY: check_struct_size bounds the size by that of `copy`, and the caller's struct is that large.
+    unsafe { ptr::copy_nonoverlapping(options.cast::<u8>(), (&raw mut copy).cast::<u8>(), struct_size) };
+    Ok(copy)
+}
+
+fn to_core(options: &fssim_options) -> Result<Options> {
+    let padding = match options.padding {
+        FSSIM_PADDING_SAME => Padding::Same,
+        FSSIM_PADDING_VALID => Padding::Valid,
+        other => return Err(unknown("padding", other, "FSSIM_PADDING_*")),
+    };
+    let reduction = match options.reduction {
+        FSSIM_REDUCTION_MEAN => Reduction::Mean,
+        FSSIM_REDUCTION_PER_IMAGE => Reduction::PerImage,
+        FSSIM_REDUCTION_PER_CHANNEL => Reduction::PerChannel,
+        FSSIM_REDUCTION_MAP => Reduction::Map,
+        other => return Err(unknown("reduction", other, "FSSIM_REDUCTION_*")),
+    };
+    check_range("output", options.output, FSSIM_OUTPUT_SSIM..=FSSIM_OUTPUT_DSSIM, "FSSIM_OUTPUT_*")?;
+    check_range("window", options.window, FSSIM_WINDOW_GAUSSIAN..=FSSIM_WINDOW_UNIFORM, "FSSIM_WINDOW_*")?;
+    check_range("mask_mode", options.mask_mode, FSSIM_MASK_NONE..=FSSIM_MASK_NORMALIZED, "FSSIM_MASK_*")?;
+    let size = options.window_size;
+    if !(3..=33).contains(&size) || size % 2 == 0 {
+        return Err(Error::Option(format!("window_size is {size}; expected an odd number from 3 to 33")));
+    }
+    let both = FSSIM_SAVE_FOR_IMG1 | FSSIM_SAVE_FOR_IMG2;
+    check_range("saved_for", options.saved_for, FSSIM_SAVE_FOR_IMG1..=both, "FSSIM_SAVE_FOR_*")?;
+    if options.mask_mode == FSSIM_MASK_NONE && !options.mask.is_null() {
+        return Err(Error::Option("mask is not NULL, but mask_mode is FSSIM_MASK_NONE".to_owned()));
+    }
+    if options.mask_mode != FSSIM_MASK_NONE && options.mask.is_null() {
+        return Err(Error::Option(format!("mask is NULL, but mask_mode is {}", options.mask_mode)));
+    }
+    for (name, rows) in [
+        ("shard_rows_above", options.shard_rows_above),
+        ("shard_rows_below", options.shard_rows_below),
+        ("shard_height", options.shard_height),
+    ] {
+        if rows < 0 {
+            return Err(Error::Option(format!("{name} is {rows}; expected 0 or more")));
+        }
+    }
+    if !(options.shard_divisor.is_finite() && options.shard_divisor >= 0.0) {
+        return Err(Error::Option(format!(
+            "shard_divisor is {}; expected a finite number, 0 or more",
+            options.shard_divisor
+        )));
+    }
+    Ok(Options {
+        padding,
+        reduction,
+        sigma: options.sigma,
+        data_range: options.data_range,
+        k1: options.k1,
+        k2: options.k2,
+        img1: layout("img1", &options.img1)?,
+        img2: layout("img2", &options.img2)?,
+        grad_img1: layout("grad_img1", &options.grad_img1)?,
+        grad_img2: layout("grad_img2", &options.grad_img2)?,
+        saved_for: SavedFor {
+            img1: options.saved_for & FSSIM_SAVE_FOR_IMG1 != 0,
+            img2: options.saved_for & FSSIM_SAVE_FOR_IMG2 != 0,
+        },
+    })
+}
+
+fn layout(name: &str, layout: &fssim_layout) -> Result<Layout> {
+    if !(FSSIM_DTYPE_F32..=FSSIM_DTYPE_F64).contains(&layout.dtype) {
+        return Err(Error::Layout(format!("{name}: dtype is {}; expected one of FSSIM_DTYPE_*", layout.dtype)));
+    }
+    if layout.reserved != 0 {
+        return Err(Error::Layout(format!("{name}: reserved is {}; expected 0", layout.reserved)));
+    }
+    if !layout.scale.is_finite() {
+        return Err(Error::Layout(format!("{name}: scale is {}; expected a finite number", layout.scale)));
+    }
+    Ok(Layout::strided(layout.stride_n, layout.stride_c, layout.stride_h, layout.stride_w))
+}
+
+/// Well-formed requests that later versions will answer.
+fn refuse_unsupported(options: &fssim_options) -> Result<()> {
+    let unsupported = |what: String| Err(Error::Unsupported(format!("{what} is not supported by this version")));
+    for (name, layout) in [
+        ("img1", &options.img1),
+        ("img2", &options.img2),
+        ("grad_img1", &options.grad_img1),
+        ("grad_img2", &options.grad_img2),
+    ] {
+        if layout.dtype != FSSIM_DTYPE_F32 {
+            return unsupported(format!("{name}: dtype {}", layout.dtype));
+        }
+        if layout.scale != 0.0 && layout.scale != 1.0 {
+            return unsupported(format!("{name}: scale {}", layout.scale));
+        }
+    }
+    if options.output != FSSIM_OUTPUT_SSIM {
+        return unsupported(format!("output {}", options.output));
+    }
+    if options.window != FSSIM_WINDOW_GAUSSIAN {
+        return unsupported(format!("window {}", options.window));
+    }
+    if options.window_size != WINDOW_TAPS as i32 {
+        return unsupported(format!("window_size {}", options.window_size));
+    }
+    if options.mask_mode != FSSIM_MASK_NONE {
+        return unsupported(format!("mask_mode {}", options.mask_mode));
+    }
+    let shard_rows = [options.shard_rows_above, options.shard_rows_below, options.shard_height];
+    if shard_rows != [0; 3] || options.shard_divisor != 0.0 {
+        return unsupported("row sharding (shard_*)".to_owned());
+    }
+    Ok(())
+}
+
+fn check_range(name: &str, value: i32, known: std::ops::RangeInclusive<i32>, expected: &str) -> Result<()> {
+    if known.contains(&value) { Ok(()) } else { Err(unknown(name, value, expected)) }
+}
+
+fn unknown(name: &str, value: i32, expected: &str) -> Error {
+    Error::Option(format!("{name} is {value}; expected one of {expected}"))
+}

@@ -1,0 +1,28 @@
+//! SSIM, its gradient and the losses built on it, fused: CUDA kernels where there is a device, a SIMD CPU backend
+//! everywhere.
+//!
+//! The crate is first of all a C library (`include/fused_ssim.h`); [`forward`], [`backward`] and [`value_and_grad`]
+//! offer the CPU backend to Rust over slices.
+//!
+//! The way of a call: `capi` (raw pointers, the only place) or `api` (slices) -> [`Problem`] (checked) -> `cpu` or
+//! `cuda`. Only `cuda::driver` calls the driver.
+
+mod api;
+mod capi;
+mod cpu;
+mod cuda;
+mod layout;
+mod problem;
+mod status;
+mod window;
+
+#[allow(dead_code, reason = "a constant may matter to the kernels alone")]
+mod geometry {
+    include!(concat!(env!("OUT_DIR"), "/geometry.rs"));
+}
+
+pub use api::{backward, forward, num_threads, set_num_threads, value_and_grad};
+pub use layout::Layout;
+pub use problem::{Options, Padding, Problem, Reduction, Region, SavedFor, Shape};
+pub use status::{Error, Result};
+pub use window::{WINDOW_TAPS, Window};

@@ -1,0 +1,292 @@
+//! A checked description of one call: shape, layouts, window, constants. Both backends work from this alone.
+
+use crate::layout::{Layout, Strides};
+use crate::status::{Error, Result};
+use crate::window::{WINDOW_TAPS, Window};
+
+/// (N, C, H, W), all positive, with every product that is ever formed from them fitting in an `i64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Images in the batch.
+    pub n: usize,
+    /// Channels of each image.
+    pub c: usize,
+    /// Rows.
+    pub h: usize,
+    /// Columns.
+    pub w: usize,
+}
+
+impl Shape {
+    /// Checks the four sizes. Each must be positive, and N*C*H*W elements of 8 bytes must be addressable.
+    pub fn new(n: i64, c: i64, h: i64, w: i64) -> Result<Self> {
+        for (name, size) in [("n", n), ("c", c), ("h", h), ("w", w)] {
+            if size <= 0 {
+                return Err(Error::Shape(format!("{name} is {size}; every size must be at least 1")));
+            }
+        }
+        // 8 planes of 8 bytes bound everything the library derives from the shape (saved partials, f64 elements).
+        [c, h, w, 64]
+            .iter()
+            .try_fold(n, |product, &size| product.checked_mul(size))
+            .ok_or_else(|| Error::Shape(format!("n*c*h*w = {n}*{c}*{h}*{w} elements cannot be addressed")))?;
+        Ok(Shape { n: n as usize, c: c as usize, h: h as usize, w: w as usize })
+    }
+
+    /// N*C, the number of planes.
+    pub fn planes(&self) -> usize {
+        self.n * self.c
+    }
+
+    /// N*C*H*W.
+    pub fn elements(&self) -> usize {
+        self.planes() * self.h * self.w
+    }
+}
+
+/// What surrounds the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Padding {
+    /// Zeros; the map has the size of the image.
+    #[default]
+    Same,
+    /// Nothing; only pixels whose whole window lies inside the image are in the map.
+    Valid,
+}
+
+/// Over what the map is averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reduction {
+    /// Everything: one value.
+    #[default]
+    Mean,
+    /// Each image: N values.
+    PerImage,
+    /// Each plane: N*C values.
+    PerChannel,
+    /// Nothing: the dense map.
+    Map,
+}
+
+/// Which gradients a `saved` buffer serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SavedFor {
+    /// The gradient of img1.
+    pub img1: bool,
+    /// The gradient of img2.
+    pub img2: bool,
+}
+
+/// Everything about a computation that has a default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// What surrounds the image.
+    pub padding: Padding,
+    /// Over what the map is averaged.
+    pub reduction: Reduction,
+    /// Standard deviation of the Gaussian window, in pixels.
+    pub sigma: f64,
+    /// L, the distance between the smallest and the largest possible pixel value.
+    pub data_range: f64,
+    /// k1 in C1 = (k1 L)^2.
+    pub k1: f64,
+    /// k2 in C2 = (k2 L)^2.
+    pub k2: f64,
+    /// Layout of img1.
+    pub img1: Layout,
+    /// Layout of img2.
+    pub img2: Layout,
+    /// Layout of the gradient of img1.
+    pub grad_img1: Layout,
+    /// Layout of the gradient of img2.
+    pub grad_img2: Layout,
+    /// Which gradients `saved` serves.
+    pub saved_for: SavedFor,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            padding: Padding::Same,
+            reduction: Reduction::Mean,
+            sigma: 1.5,
+            data_range: 1.0,
+            k1: 0.01,
+            k2: 0.03,
+            img1: Layout::DENSE,
+            img2: Layout::DENSE,
+            grad_img1: Layout::DENSE,
+            grad_img2: Layout::DENSE,
+            saved_for: SavedFor { img1: true, img2: false },
+        }
+    }
+}
+
+/// The rectangle of the image for which the map has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// First row.
+    pub top: usize,
+    /// First column.
+    pub left: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Region {
+    /// One past the last row.
+    pub fn bottom(&self) -> usize {
+        self.top + self.height
+    }
+
+    /// One past the last column.
+    pub fn right(&self) -> usize {
+        self.left + self.width
+    }
+}
+
+/// A computation whose every size, stride and option has been checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// Sizes of the images.
+    pub shape: Shape,
+    /// The filter taps.
+    pub window: Window,
+    /// Where the map has values.
+    pub map: Region,
+    /// Over what the map is averaged.
+    pub reduction: Reduction,
+    /// 1/L. Both backends multiply pixels by it on load, so that the constants do not depend on the range and
+    /// neither a huge nor a tiny range overflows or underflows.
+    pub inv_range: f32,
+    /// k1^2, the constant C1 for a range of 1.
+    pub c1: f32,
+    /// k2^2, the constant C2 for a range of 1.
+    pub c2: f32,
+    /// Strides of img1.
+    pub img1: Strides,
+    /// Strides of img2.
+    pub img2: Strides,
+    /// Strides of the gradient of img1.
+    pub grad_img1: Strides,
+    /// Strides of the gradient of img2.
+    pub grad_img2: Strides,
+    /// Which gradients `saved` serves.
+    pub saved_for: SavedFor,
+}
+
+impl Problem {
+    /// Checks `options` against `shape`.
+    pub fn new(shape: Shape, options: &Options) -> Result<Self> {
+        for (name, value) in
+            [("sigma", options.sigma), ("data_range", options.data_range), ("k1", options.k1), ("k2", options.k2)]
+        {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Error::Option(format!("{name} is {value}; it must be finite and greater than 0")));
+            }
+        }
+        let (c1, c2) = ((options.k1 * options.k1) as f32, (options.k2 * options.k2) as f32);
+        for (name, value, square) in [("k1", options.k1, c1), ("k2", options.k2, c2)] {
+            if !(square.is_normal()) {
+                return Err(Error::Option(format!("{name} is {value}; its square must be a normal f32")));
+            }
+        }
+        let inv_range = (1.0 / options.data_range) as f32;
+        if !inv_range.is_normal() {
+            return Err(Error::Option(format!(
+                "data_range is {}; its reciprocal must be a normal f32",
+                options.data_range
+            )));
+        }
+        Ok(Problem {
+            shape,
+            window: Window::gaussian(options.sigma),
+            map: map_region(shape, options.padding)?,
+            reduction: options.reduction,
+            inv_range,
+            c1,
+            c2,
+            img1: options.img1.resolve("img1", shape)?,
+            img2: options.img2.resolve("img2", shape)?,
+            grad_img1: options.grad_img1.resolve_output("grad_img1", shape)?,
+            grad_img2: options.grad_img2.resolve_output("grad_img2", shape)?,
+            saved_for: options.saved_for,
+        })
+    }
+
+    /// Map pixels of one plane.
+    pub fn map_pixels(&self) -> usize {
+        self.map.height * self.map.width
+    }
+
+    /// How many planes are averaged into one value; for a map, 1.
+    pub fn planes_per_group(&self) -> usize {
+        match self.reduction {
+            Reduction::Mean => self.shape.planes(),
+            Reduction::PerImage => self.shape.c,
+            Reduction::PerChannel | Reduction::Map => 1,
+        }
+    }
+
+    /// Number of floats in `ssim` and in its upstream gradient.
+    pub fn values(&self) -> usize {
+        match self.reduction {
+            Reduction::Map => self.shape.planes() * self.map_pixels(),
+            _ => self.shape.planes() / self.planes_per_group(),
+        }
+    }
+
+    /// What the derivative of a map pixel is multiplied by: 1 over the pixels averaged, 1 for a map.
+    pub fn mean_factor(&self) -> f64 {
+        match self.reduction {
+            Reduction::Map => 1.0,
+            _ => 1.0 / (self.planes_per_group() as f64 * self.map_pixels() as f64),
+        }
+    }
+
+    /// Floats from one row of a saved plane to the next: rows start at multiples of 16 bytes.
+    pub fn saved_pitch(&self) -> usize {
+        self.shape.w.next_multiple_of(4)
+    }
+
+    /// Planes kept per image plane: two shared ones and one for each gradient served.
+    pub fn saved_planes(&self) -> usize {
+        2 + usize::from(self.saved_for.img1) + usize::from(self.saved_for.img2)
+    }
+
+    /// Number of floats in `saved`.
+    pub fn saved_elements(&self) -> usize {
+        self.saved_planes() * self.shape.planes() * self.shape.h * self.saved_pitch()
+    }
+
+    /// The same computation with the roles of the two images exchanged. SSIM is symmetric, so the gradient of img2
+    /// is the gradient of img1 of the swapped problem.
+    pub fn swapped(&self) -> Problem {
+        Problem {
+            img1: self.img2,
+            img2: self.img1,
+            grad_img1: self.grad_img2,
+            grad_img2: self.grad_img1,
+            saved_for: SavedFor { img1: self.saved_for.img2, img2: self.saved_for.img1 },
+            ..self.clone()
+        }
+    }
+}
+
+fn map_region(shape: Shape, padding: Padding) -> Result<Region> {
+    match padding {
+        Padding::Same => Ok(Region { top: 0, left: 0, height: shape.h, width: shape.w }),
+        Padding::Valid if shape.h < WINDOW_TAPS || shape.w < WINDOW_TAPS => Err(Error::Shape(format!(
+            "h, w is {}, {}; with valid padding both must be at least the window size, {WINDOW_TAPS}",
+            shape.h, shape.w
+        ))),
+        Padding::Valid => Ok(Region {
+            top: WINDOW_TAPS / 2,
+            left: WINDOW_TAPS / 2,
+            height: shape.h - (WINDOW_TAPS - 1),
+            width: shape.w - (WINDOW_TAPS - 1),
+        }),
+    }
+}
