@@ -1,0 +1,165 @@
+//! The oracle itself: its separable filter against a plain double loop, its gradient against finite differences.
+
+mod support;
+
+use support::oracle::{Oracle, Padding, Reduction, TAPS};
+use support::{Kind, Random, absolute_error, images, relative_error, to_f64, upstream};
+
+const REDUCTIONS: [Reduction; 4] = [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel, Reduction::Map];
+
+/// The definition in two dimensions: every weighted moment by a double loop over the window.
+fn direct_map(oracle: &Oracle, x: &[f64], y: &[f64]) -> Vec<f64> {
+    let taps = oracle.taps();
+    let (top, left, height, width) = oracle.region();
+    let (c1, c2) = ((oracle.k1 * oracle.data_range).powi(2), (oracle.k2 * oracle.data_range).powi(2));
+    let mut map = Vec::new();
+    for plane in 0..oracle.n * oracle.c {
+        for row in top..top + height {
+            for column in left..left + width {
+                let mut sums = [0.0; 5];
+                for i in 0..TAPS {
+                    for j in 0..TAPS {
+                        let (Some(r), Some(c)) = ((row + i).checked_sub(TAPS / 2), (column + j).checked_sub(TAPS / 2))
+                        else {
+                            continue;
+                        };
+                        if r < oracle.h && c < oracle.w {
+                            let at = (plane * oracle.h + r) * oracle.w + c;
+                            let weight = taps[i] * taps[j];
+                            for (sum, term) in
+                                sums.iter_mut().zip([x[at], y[at], x[at] * x[at], y[at] * y[at], x[at] * y[at]])
+                            {
+                                *sum += weight * term;
+                            }
+                        }
+                    }
+                }
+                let [mu_x, mu_y, xx, yy, xy] = sums;
+                let (var_x, var_y, cov) = (xx - mu_x * mu_x, yy - mu_y * mu_y, xy - mu_x * mu_y);
+                map.push(
+                    (2.0 * mu_x * mu_y + c1) * (2.0 * cov + c2)
+                        / ((mu_x * mu_x + mu_y * mu_y + c1) * (var_x + var_y + c2)),
+                );
+            }
+        }
+    }
+    map
+}
+
+#[test]
+fn the_separable_map_is_the_direct_one() {
+    for size @ [n, c, h, w] in [[1, 1, 1, 1], [1, 2, 5, 7], [2, 1, 11, 11], [1, 1, 3, 30], [1, 1, 23, 17]] {
+        for padding in [Padding::Same, Padding::Valid] {
+            if padding == Padding::Valid && (h < TAPS || w < TAPS) {
+                continue;
+            }
+            let (x, y) = images(Kind::Noise, size);
+            let (x, y) = (to_f64(&x), to_f64(&y));
+            let oracle = Oracle { padding, sigma: 2.0, k2: 0.05, ..Oracle::new(n, c, h, w) };
+            let (map, direct) = (oracle.map(&x, &y), direct_map(&oracle, &x, &y));
+            assert_eq!(map.len(), n * c * oracle.map_pixels());
+            assert_eq!(map.len(), direct.len());
+            for (got, want) in map.iter().zip(&direct) {
+                assert!((got - want).abs() < 1e-12, "{size:?} {padding:?}: {got} {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_gradient_is_that_of_finite_differences() {
+    for size @ [n, c, h, w] in [[1, 1, 1, 1], [2, 3, 4, 5], [2, 2, 12, 13]] {
+        for padding in [Padding::Same, Padding::Valid] {
+            if padding == Padding::Valid && h < TAPS {
+                continue;
+            }
+            for reduction in REDUCTIONS {
+                let oracle = Oracle { padding, reduction, ..Oracle::new(n, c, h, w) };
+                let (x, y) = images(Kind::Noise, size);
+                let (x, y) = (to_f64(&x), to_f64(&y));
+                let upstream = to_f64(&upstream(oracle.values()));
+                let answer = oracle.answer(&x, &y, Some(&upstream));
+                assert_eq!(answer.ssim, oracle.value(&x, &y));
+                let loss = |x: &[f64], y: &[f64]| -> f64 {
+                    oracle.value(x, y).iter().zip(&upstream).map(|(value, factor)| value * factor).sum()
+                };
+                let largest = answer.grad_img1.iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
+                let step = 1e-5;
+                for i in (0..x.len()).step_by(7) {
+                    let moved = |image: &[f64], by: f64| {
+                        let mut image = image.to_vec();
+                        image[i] += by;
+                        image
+                    };
+                    let numeric1 = (loss(&moved(&x, step), &y) - loss(&moved(&x, -step), &y)) / (2.0 * step);
+                    let numeric2 = (loss(&x, &moved(&y, step)) - loss(&x, &moved(&y, -step))) / (2.0 * step);
+                    for (got, want) in [(answer.grad_img1[i], numeric1), (answer.grad_img2[i], numeric2)] {
+                        assert!(
+                            (got - want).abs() < 1e-6 * largest,
+                            "{size:?} {padding:?} {reduction:?} pixel {i}: {got} {want}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn reductions_are_means_of_the_map() {
+    let size @ [n, c, h, w] = [2, 3, 13, 12];
+    let (x, y) = images(Kind::Photo, size);
+    let (x, y) = (to_f64(&x), to_f64(&y));
+    for padding in [Padding::Same, Padding::Valid] {
+        let base = Oracle { padding, ..Oracle::new(n, c, h, w) };
+        let map = base.map(&x, &y);
+        let mean = |pixels: &[f64]| pixels.iter().sum::<f64>() / pixels.len() as f64;
+        for (reduction, groups) in REDUCTIONS.into_iter().zip([1, n, n * c, map.len()]) {
+            let value = Oracle { reduction, ..base }.value(&x, &y);
+            let want: Vec<f64> = map.chunks_exact(map.len() / groups).map(mean).collect();
+            assert_eq!(value, want, "{reduction:?}");
+        }
+    }
+}
+
+#[test]
+fn the_range_only_scales() {
+    let (x, y) = images(Kind::Noise, [1, 1, 12, 14]);
+    let (x, y) = (to_f64(&x), to_f64(&y));
+    let plain = Oracle::new(1, 1, 12, 14);
+    let scaled = Oracle { data_range: 255.0, ..plain };
+    let times = |image: &[f64]| -> Vec<f64> { image.iter().map(|v| v * 255.0).collect() };
+    let (a, b) = (plain.answer(&x, &y, None), scaled.answer(&times(&x), &times(&y), None));
+    assert!((a.ssim[0] - b.ssim[0]).abs() < 1e-12);
+    for (a, b) in a.grad_img1.iter().zip(&b.grad_img1) {
+        assert!((a / 255.0 - b).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn nan_reaches_what_sees_it_and_no_more() {
+    let mut x = vec![0.5; 30 * 40];
+    x[7 * 40 + 20] = f64::NAN;
+    let oracle = Oracle { reduction: Reduction::Map, ..Oracle::new(1, 1, 30, 40) };
+    let answer = oracle.answer(&x, &vec![0.25; 30 * 40], None);
+    for row in 0usize..30 {
+        for column in 0usize..40 {
+            let reach = row.abs_diff(7).max(column.abs_diff(20));
+            assert_eq!(answer.ssim[row * 40 + column].is_nan(), reach <= 5, "map {row} {column}");
+            assert_eq!(answer.grad_img1[row * 40 + column].is_nan(), reach <= 10, "gradient {row} {column}");
+        }
+    }
+}
+
+#[test]
+fn error_measures_do_not_swallow_nan() {
+    assert_eq!(relative_error(&[1.0, f32::NAN], &[1.0, 2.0]), f64::INFINITY);
+    assert_eq!(relative_error(&[1.0], &[f64::NAN]), f64::INFINITY);
+    assert_eq!(relative_error(&[1.0], &[0.0]), f64::INFINITY);
+    assert_eq!(relative_error(&[0.0], &[0.0]), 0.0);
+    assert_eq!(relative_error(&[3.0, 5.0], &[3.0, 4.0]), 0.2);
+    assert_eq!(absolute_error(&[f32::NAN, 1.0], &[1.0, 1.0]), f64::INFINITY);
+    assert_eq!(absolute_error(&[1.0, 1.5], &[1.0, 1.0]), 0.5);
+    let mut random = Random::new(1);
+    assert!((0..1000).map(|_| random.unit()).all(|value| (0.0..1.0).contains(&value)));
+}
