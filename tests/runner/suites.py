@@ -1,0 +1,51 @@
+"""The suites, in the order in which they run: cheap ones first, then whatever builds on the library."""
+
+from dataclasses import dataclass, field
+
+from . import tools
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    what: str
+    command: list[str]  # {tool} stands for the path of a tool of `needs`, {root} and {target} for the folders
+    reports: str = "step"  # how it counts: step, cargo, pytest or plain (see counts.py)
+    needs: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    # The suite that runs the CUDA tests of this one on the emulated driver; it answers for those skipped here.
+    cuda_suite: str | None = None
+
+
+CARGO_TEST = ["cargo", "test", "--locked", "--no-fail-fast"]
+WARNINGS = ["--", "-D", "warnings"]
+
+SUITES = [
+    Suite("format", "rustfmt", ["cargo", "fmt", "--all", "--check"], needs=("rustfmt",)),
+    Suite(
+        "clippy",
+        "clippy with warnings as errors",
+        ["cargo", "clippy", "--locked", "--all-targets", *WARNINGS],
+        needs=("clippy",),
+    ),
+    Suite(
+        "docs",
+        "rustdoc with warnings as errors",
+        ["cargo", "doc", "--locked", "--no-deps"],
+        env={"RUSTDOCFLAGS": "-D warnings"},
+    ),
+    Suite("build", "the release library, shared and static", ["cargo", "build", "--locked", "--release"]),
+    # --show-output: the reasons of skipped tests are in the output of tests that passed.
+    Suite("rust", "Rust tests, header drift", [*CARGO_TEST, "--", "--show-output"], reports="cargo"),
+    Suite("ptx", "the committed PTX is what the kernels compile to", ["kernels/build-ptx", "--check"], needs=("nvrtc",)),
+    Suite("ptxas", "no kernel spills registers on any GPU", ["kernels/build-ptx", "--ptxas"], needs=("ptxas",)),
+]
+
+BY_NAME = {suite.name: suite for suite in SUITES}
+
+
+def fill(text, values):
+    """Replaces {tool}, {root} and {target}."""
+    for name, value in {**values, "root": str(tools.ROOT), "target": str(tools.TARGET)}.items():
+        text = text.replace("{" + name + "}", value)
+    return text
