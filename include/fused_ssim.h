@@ -267,10 +267,9 @@ typedef struct fssim_options {
 extern "C" {
 #endif // __cplusplus
 
-// Fills `options` with the defaults. struct_size: sizeof(fssim_options) as the caller sees it.
+// Fills `options` with the defaults: `fssim_options options; fssim_options_init(&options, sizeof options);`.
 //
-//     fssim_options options;
-//     fssim_options_init(&options, sizeof options);
+// struct_size: sizeof(fssim_options) as the caller sees it.
 fssim_status fssim_options_init(struct fssim_options *options,
                                 size_t struct_size);
 

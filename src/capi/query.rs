@@ -10,10 +10,9 @@ use crate::cpu::threads;
 use crate::cuda;
 use crate::status::Error;
 
-/// Fills `options` with the defaults. struct_size: sizeof(fssim_options) as the caller sees it.
+/// Fills `options` with the defaults: `fssim_options options; fssim_options_init(&options, sizeof options);`.
 ///
-///     fssim_options options;
-///     fssim_options_init(&options, sizeof options);
+/// struct_size: sizeof(fssim_options) as the caller sees it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fssim_options_init(options: *mut fssim_options, struct_size: usize) -> fssim_status {
     guard(|| {

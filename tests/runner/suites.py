@@ -21,7 +21,7 @@ CARGO_TEST = ["cargo", "test", "--locked", "--no-fail-fast"]
 WARNINGS = ["--", "-D", "warnings"]
 
 SUITES = [
-    Suite("format", "rustfmt", ["cargo", "fmt", "--all", "--check"], needs=("rustfmt",)),
+    Suite("format", "rustfmt", ["cargo", "fmt", "--all", "--check", "--", "--color", "never"], needs=("rustfmt",)),
     Suite(
         "clippy",
         "clippy with warnings as errors",

@@ -1,10 +1,8 @@
 """What the suites need beside the source tree: where each tool is, or why it cannot be used."""
 
 import os
-import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
