@@ -25,7 +25,7 @@ SUITES = [
     Suite(
         "clippy",
         "clippy with warnings as errors",
-        ["cargo", "clippy", "--locked", "--all-targets", *WARNINGS],
+        ["cargo", "clippy", "--locked", "--workspace", "--all-targets", *WARNINGS],
         needs=("clippy",),
     ),
     Suite(
@@ -37,6 +37,13 @@ SUITES = [
     Suite("build", "the release library, shared and static", ["cargo", "build", "--locked", "--release"]),
     # --show-output: the reasons of skipped tests are in the output of tests that passed.
     Suite("rust", "Rust tests, header drift", [*CARGO_TEST, "--", "--show-output"], reports="cargo"),
+    Suite(
+        "abi",
+        "a hand-kept statement of the ABI against the header (ctest2)",
+        ["tests/ctest/run"],
+        reports="plain",
+        needs=("g++",),
+    ),
     Suite("ptx", "the committed PTX is what the kernels compile to", ["kernels/build-ptx", "--check"], needs=("nvrtc",)),
     Suite("ptxas", "no kernel spills registers on any GPU", ["kernels/build-ptx", "--ptxas"], needs=("ptxas",)),
 ]
