@@ -13,12 +13,8 @@ struct Image {
     long long stride_w;
 };
 
-// How the upstream gradient is read.
-constexpr int UPSTREAM_NONE = 0;   // ones
-constexpr int UPSTREAM_GROUP = 1;  // upstream[plane / planes_per_group]
-constexpr int UPSTREAM_MAP = 2;    // upstream[plane][row - map_top][column - map_left]
-
-// One launch of a strip kernel. Block b works on strip b % strips, row chunk b / strips % chunks, plane b / (strips * chunks).
+// One launch of a strip kernel. Block b works on strip b % strips, row chunk b / strips % chunks, plane
+// first_plane + b / (strips * chunks).
 struct StripParams {
     Image img1;                // images of shape (planes / channels, channels, height, width)
     Image img2;
@@ -29,7 +25,8 @@ struct StripParams {
     float* saved_mean1;        // for the gradient of img1
     float* saved_mean2;        // for the gradient of img2
     const float* upstream;
-    double* partials;          // sum of the SSIM of each block
+    double* partials;          // sum of 1 - SSIM over the map pixels of each block
+    int first_plane;
     int channels;
     int height;
     int width;
@@ -41,16 +38,16 @@ struct StripParams {
     int chunks;
     int chunk_rows;            // output rows of a chunk
     int saved_pitch;
-    int upstream_mode;
+    int upstream_mode;         // UPSTREAM_*
     int planes_per_group;
     float inv_range;           // 1/L, multiplied onto every pixel on load
-    float c1;                  // k1^2
-    float c2;                  // k2^2
+    float two_c1;              // 2 k1^2
+    float two_c2;              // 2 k2^2
     float grad_scale;          // multiplied onto every gradient element: inv_range / pixels averaged
     float taps[WINDOW_TAPS];
 };
 
-// One launch of the reduction: block g writes out[g] = scale * sum of partials[g * per_group ...].
+// One launch of the reduction: block g writes out[g] = 1 - scale * sum of partials[g * per_group ...].
 struct ReduceParams {
     const double* partials;
     float* out;

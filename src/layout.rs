@@ -62,15 +62,11 @@ impl Layout {
     /// As `resolve`, and refuses strides with which two elements would share an address.
     pub fn resolve_output(&self, name: &str, shape: Shape) -> Result<Strides> {
         let strides = self.resolve(name, shape)?;
-        let mut axes: Vec<(usize, usize)> = [
-            (strides.n, shape.n),
-            (strides.c, shape.c),
-            (strides.h, shape.h),
-            (strides.w, shape.w),
-        ]
-        .into_iter()
-        .filter(|&(_, size)| size > 1)
-        .collect();
+        let mut axes: Vec<(usize, usize)> =
+            [(strides.n, shape.n), (strides.c, shape.c), (strides.h, shape.h), (strides.w, shape.w)]
+                .into_iter()
+                .filter(|&(_, size)| size > 1)
+                .collect();
         axes.sort_unstable();
         let mut reach = 0;
         for (stride, size) in axes {
@@ -190,7 +186,10 @@ impl<'a> Sink<'a> {
 
 fn check_length(name: &str, length: usize, strides: Strides) -> Result<()> {
     if length < strides.extent {
-        return Err(Error::Shape(format!("{name} holds {length} elements; the shape and strides need {}", strides.extent)));
+        return Err(Error::Shape(format!(
+            "{name} holds {length} elements; the shape and strides need {}",
+            strides.extent
+        )));
     }
     Ok(())
 }

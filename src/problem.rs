@@ -4,6 +4,10 @@ use crate::layout::{Layout, Strides};
 use crate::status::{Error, Result};
 use crate::window::{WINDOW_TAPS, Window};
 
+/// The largest height, width and number of planes: row and plane numbers are 32 bits wide in the kernels, with room for a
+/// halo. The number of elements has no such limit.
+pub(crate) const MAX_SIZE: i64 = i32::MAX as i64 - 4096;
+
 /// (N, C, H, W), all positive, with every product that is ever formed from them fitting in an `i64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
@@ -18,7 +22,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Checks the four sizes. Each must be positive, and N*C*H*W elements of 8 bytes must be addressable.
+    /// Checks the four sizes. Each must be positive, N*C, H and W at most 2^31 - 4097, and N*C*H*W elements addressable.
     pub fn new(n: i64, c: i64, h: i64, w: i64) -> Result<Self> {
         for (name, size) in [("n", n), ("c", c), ("h", h), ("w", w)] {
             if size <= 0 {
@@ -30,6 +34,11 @@ impl Shape {
             .iter()
             .try_fold(n, |product, &size| product.checked_mul(size))
             .ok_or_else(|| Error::Shape(format!("n*c*h*w = {n}*{c}*{h}*{w} elements cannot be addressed")))?;
+        for (name, size) in [("n*c", n * c), ("h", h), ("w", w)] {
+            if size > MAX_SIZE {
+                return Err(Error::Shape(format!("{name} is {size}; it must be at most {MAX_SIZE}")));
+            }
+        }
         Ok(Shape { n: n as usize, c: c as usize, h: h as usize, w: w as usize })
     }
 

@@ -25,11 +25,8 @@ fn generate(root: &Path) -> String {
 }
 
 fn version_macros() -> String {
-    let [major, minor, patch] = [
-        env!("CARGO_PKG_VERSION_MAJOR"),
-        env!("CARGO_PKG_VERSION_MINOR"),
-        env!("CARGO_PKG_VERSION_PATCH"),
-    ];
+    let [major, minor, patch] =
+        [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
     format!(
         "\n// Version of this header; fssim_version() is that of the library.\n\
          #define FSSIM_VERSION_MAJOR {major}\n\
@@ -58,5 +55,8 @@ fn the_header_is_up_to_date() {
             number + 1
         );
     }
-    assert!(committed == generated, "{HEADER} differs in length; refresh it with: FSSIM_BLESS=1 cargo test --test header");
+    assert!(
+        committed == generated,
+        "{HEADER} differs in length; refresh it with: FSSIM_BLESS=1 cargo test --test header"
+    );
 }

@@ -41,13 +41,7 @@ pub(super) struct StreamArguments {
 
 impl Call {
     pub(super) fn new(operation: Operation) -> Self {
-        Call {
-            operation,
-            img1: std::ptr::null(),
-            img2: std::ptr::null(),
-            shape: [0; 4],
-            options: std::ptr::null(),
-        }
+        Call { operation, img1: std::ptr::null(), img2: std::ptr::null(), shape: [0; 4], options: std::ptr::null() }
     }
 }
 
@@ -98,12 +92,16 @@ fn check_null(call: &Call) -> Result<()> {
     require("img2", call.img2.is_null())?;
     match call.operation {
         Operation::Forward { ssim, .. } => require("ssim", ssim.is_null()),
-        Operation::Backward { grad_img1, grad_img2, .. } => {
-            require("grad_img1 and grad_img2: at least one is required, and each", grad_img1.is_null() && grad_img2.is_null())
-        }
+        Operation::Backward { grad_img1, grad_img2, .. } => require(
+            "grad_img1 and grad_img2: at least one is required, and each",
+            grad_img1.is_null() && grad_img2.is_null(),
+        ),
         Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => {
             require("ssim", ssim.is_null())?;
-            require("grad_img1 and grad_img2: at least one is required, and each", grad_img1.is_null() && grad_img2.is_null())
+            require(
+                "grad_img1 and grad_img2: at least one is required, and each",
+                grad_img1.is_null() && grad_img2.is_null(),
+            )
         }
     }
 }

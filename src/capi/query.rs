@@ -3,8 +3,8 @@
 use std::ffi::c_char;
 
 use super::guard;
-use super::status::null_argument;
 use super::options::read_problem;
+use super::status::null_argument;
 use super::types::{fssim_options, fssim_status};
 use crate::cpu::threads;
 use crate::cuda;

@@ -1,13 +1,21 @@
 //! The CUDA backend.
 
+mod params;
+mod plan;
+
 use std::ffi::c_void;
 
 use crate::problem::Problem;
 use crate::status::{Error, Result};
 
 /// An address in device memory; 0 is none.
+#[repr(transparent)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DevicePtr(pub(crate) u64);
+
+impl DevicePtr {
+    pub(crate) const NULL: DevicePtr = DevicePtr(0);
+}
 
 /// Where a set of pointers lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +49,7 @@ pub(crate) fn require_device(_pointers: &[(&str, usize)]) -> Result<i32> {
     Err(Error::NoCuda("no CUDA".to_owned()))
 }
 
-pub(crate) fn workspace_bytes(_problem: &Problem) -> usize {
-    16
-}
+pub(crate) use plan::workspace_bytes;
 
 pub(crate) fn device_count() -> Result<i32> {
     Ok(0)

@@ -1,0 +1,413 @@
+//! Which kernels a call launches, on what grids, with what arguments. Nothing here talks to the driver.
+
+use std::ffi::CStr;
+
+use super::params::{Image, Params, ReduceParams, StripParams};
+use super::{DevicePtr, Operation};
+use crate::geometry::*;
+use crate::layout::Strides;
+use crate::problem::{Problem, Reduction};
+
+/// What of a device decides how work is cut up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeviceProperties {
+    pub ordinal: i32,
+    pub multiprocessors: i32,
+    pub compute_capability: (i32, i32),
+    /// Shared memory that a block may ask for.
+    pub max_shared_bytes: i32,
+}
+
+/// An entry point of the kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    Value,
+    Forward,
+    Backward,
+    ValueAndGrad,
+    Reduce,
+}
+
+impl Kernel {
+    pub(crate) const ALL: &'static [Kernel] =
+        &[Kernel::Value, Kernel::Forward, Kernel::Backward, Kernel::ValueAndGrad, Kernel::Reduce];
+
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+
+    pub(crate) fn name(self) -> &'static CStr {
+        match self {
+            Kernel::Value => c"fssim_value",
+            Kernel::Forward => c"fssim_forward",
+            Kernel::Backward => c"fssim_backward",
+            Kernel::ValueAndGrad => c"fssim_value_and_grad",
+            Kernel::Reduce => c"fssim_reduce",
+        }
+    }
+
+    /// The PTX that holds the kernel, ending in NUL. Kernels of one source file share it.
+    pub(crate) fn ptx(self) -> &'static str {
+        match self {
+            Kernel::Value | Kernel::Forward => concat!(include_str!("../../kernels/ptx/value.ptx"), "\0"),
+            Kernel::Backward => concat!(include_str!("../../kernels/ptx/backward.ptx"), "\0"),
+            Kernel::ValueAndGrad => concat!(include_str!("../../kernels/ptx/value_and_grad.ptx"), "\0"),
+            Kernel::Reduce => concat!(include_str!("../../kernels/ptx/reduce.ptx"), "\0"),
+        }
+    }
+
+    fn shared_bytes(self) -> u32 {
+        let bytes = match self {
+            Kernel::Value | Kernel::Forward => VALUE_SHARED_BYTES,
+            Kernel::Backward => BACKWARD_SHARED_BYTES,
+            Kernel::ValueAndGrad => FUSED_SHARED_BYTES,
+            Kernel::Reduce => 0,
+        };
+        bytes as u32
+    }
+
+    /// Columns that one strip produces, and rows beyond its own that a block must read for its chunk.
+    fn strip(self) -> (usize, usize) {
+        let halo = WINDOW_TAPS as usize - 1;
+        match self {
+            Kernel::ValueAndGrad => (FUSED_STRIP_COLUMNS as usize, 2 * halo),
+            _ => (STRIP_COLUMNS as usize, halo),
+        }
+    }
+}
+
+/// One kernel launch; the grid is one-dimensional.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Launch {
+    pub kernel: Kernel,
+    pub grid: u32,
+    pub block: u32,
+    pub shared_bytes: u32,
+    pub params: Params,
+}
+
+/// The smallest chunk: below this, halo rows outweigh the rows themselves and a workspace would have no bound.
+const MIN_CHUNK_ROWS: usize = 2 * STAGE_ROWS as usize;
+
+/// The largest chunk: halo rows weigh nothing any more, and row numbers stay within 32 bits.
+const MAX_CHUNK_ROWS: usize = 1024;
+
+/// The most blocks of one launch.
+const MAX_GRID: usize = i32::MAX as usize;
+
+/// How one plane is cut into blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    strips: usize,
+    chunks: usize,
+    chunk_rows: usize,
+}
+
+impl Cut {
+    fn blocks(self) -> usize {
+        self.strips * self.chunks
+    }
+
+    /// Chooses the number of chunks that finishes first: waves of blocks times the rows that a block walks, halo included.
+    /// Few large chunks waste multiprocessors at the end of the last wave, many small ones waste work on their halos.
+    fn new(problem: &Problem, kernel: Kernel, device: &DeviceProperties) -> Cut {
+        let (columns, halo_rows) = kernel.strip();
+        let (planes, height) = (problem.shape.planes(), problem.shape.h);
+        let strips = problem.shape.w.div_ceil(columns);
+        let slots = (device.multiprocessors.max(1) * STRIP_BLOCKS_PER_MULTIPROCESSOR) as usize;
+        let fewest = height.div_ceil(MAX_CHUNK_ROWS);
+        // Past a few blocks for every slot nothing is won by more chunks.
+        let most = height.div_ceil(MIN_CHUNK_ROWS).min(fewest.max(8 * slots / strips.min(8 * slots)));
+        (fewest..=most)
+            .map(|chunks| {
+                let chunk_rows = height.div_ceil(chunks).next_multiple_of(STAGE_ROWS as usize).max(MIN_CHUNK_ROWS);
+                Cut { strips, chunks: height.div_ceil(chunk_rows), chunk_rows }
+            })
+            .min_by_key(|cut| (planes * cut.blocks()).div_ceil(slots) * (cut.chunk_rows + halo_rows))
+            .expect("fewest is at most `most`")
+    }
+}
+
+/// Bytes of workspace that any call of this problem needs on any device: a partial sum for each block of the finest cut.
+pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
+    let strips = problem.shape.w.div_ceil(FUSED_STRIP_COLUMNS.min(STRIP_COLUMNS) as usize);
+    let chunks = problem.shape.h.div_ceil(MIN_CHUNK_ROWS);
+    (problem.shape.planes() * strips * chunks * size_of::<f64>()).next_multiple_of(16)
+}
+
+/// The launches of a call, in order.
+pub(crate) fn plan(
+    problem: &Problem,
+    images: [DevicePtr; 2],
+    operation: &Operation,
+    workspace: DevicePtr,
+    device: &DeviceProperties,
+) -> Vec<Launch> {
+    let mut planner = Planner { problem, images, workspace, device, launches: Vec::with_capacity(4) };
+    match *operation {
+        Operation::Forward { ssim, saved } => {
+            let kernel = if saved == DevicePtr::NULL { Kernel::Value } else { Kernel::Forward };
+            let params = StripParams { map: planner.map_of(ssim), ..planner.with_saved(planner.params(false), saved) };
+            planner.value(kernel, params, ssim);
+        }
+        Operation::ValueAndGrad { ssim, grads } => {
+            planner.fused(grads, DevicePtr::NULL, Some(ssim));
+        }
+        Operation::Backward { saved: DevicePtr::NULL, grad_ssim, grads } => {
+            planner.fused(grads, grad_ssim, None);
+        }
+        Operation::Backward { saved, grad_ssim, grads } => {
+            let params = planner.with_saved(planner.params(false), saved);
+            for (swapped, grad) in wanted(grads) {
+                let mean = if swapped { params.saved_mean2 } else { params.saved_mean1 };
+                let partials = StripParams {
+                    saved_pu: params.saved_pu,
+                    saved_pv: params.saved_pv,
+                    saved_mean1: mean,
+                    saved_pitch: params.saved_pitch,
+                    ..planner.with_gradient(swapped, grad, grad_ssim)
+                };
+                planner.strips(Kernel::Backward, partials);
+            }
+        }
+    }
+    planner.launches
+}
+
+/// Which gradients are wanted: whether the images change roles for it, and where it goes.
+fn wanted(grads: [DevicePtr; 2]) -> impl Iterator<Item = (bool, DevicePtr)> {
+    [false, true].into_iter().zip(grads).filter(|&(_, grad)| grad != DevicePtr::NULL)
+}
+
+struct Planner<'a> {
+    problem: &'a Problem,
+    images: [DevicePtr; 2],
+    workspace: DevicePtr,
+    device: &'a DeviceProperties,
+    launches: Vec<Launch>,
+}
+
+impl Planner<'_> {
+    /// The arguments that do not depend on the operation. `swapped`: the images change roles, for the gradient of img2.
+    fn params(&self, swapped: bool) -> StripParams {
+        let Problem { shape, map, window, inv_range, c1, c2, .. } = *self.problem;
+        let sides = [(self.images[0], self.problem.img1), (self.images[1], self.problem.img2)];
+        let (first, second) = if swapped { (sides[1], sides[0]) } else { (sides[0], sides[1]) };
+        StripParams {
+            img1: image(first.0, first.1),
+            img2: image(second.0, second.1),
+            grad: image(DevicePtr::NULL, self.problem.grad_img1),
+            map: DevicePtr::NULL,
+            saved_pu: DevicePtr::NULL,
+            saved_pv: DevicePtr::NULL,
+            saved_mean1: DevicePtr::NULL,
+            saved_mean2: DevicePtr::NULL,
+            upstream: DevicePtr::NULL,
+            partials: self.workspace,
+            first_plane: 0,
+            channels: shape.c as i32,
+            height: shape.h as i32,
+            width: shape.w as i32,
+            map_top: map.top as i32,
+            map_left: map.left as i32,
+            map_bottom: map.bottom() as i32,
+            map_right: map.right() as i32,
+            strips: 0,
+            chunks: 0,
+            chunk_rows: 0,
+            saved_pitch: self.problem.saved_pitch() as i32,
+            upstream_mode: UPSTREAM_NONE,
+            planes_per_group: self.problem.planes_per_group() as i32,
+            inv_range,
+            two_c1: 2.0 * c1,
+            two_c2: 2.0 * c2,
+            grad_scale: 0.0,
+            taps: window.taps,
+        }
+    }
+
+    fn with_gradient(&self, swapped: bool, grad: DevicePtr, upstream: DevicePtr) -> StripParams {
+        let strides = if swapped { self.problem.grad_img2 } else { self.problem.grad_img1 };
+        let upstream_mode = match self.problem.reduction {
+            _ if upstream == DevicePtr::NULL => UPSTREAM_NONE,
+            Reduction::Map => UPSTREAM_MAP,
+            _ => UPSTREAM_GROUP,
+        };
+        let grad_scale = (self.problem.mean_factor() * f64::from(self.problem.inv_range)) as f32;
+        StripParams { grad: image(grad, strides), upstream, upstream_mode, grad_scale, ..self.params(swapped) }
+    }
+
+    /// Splits `saved` into its planes: those of u^2 and v^2, then the mean part of each gradient that it serves.
+    fn with_saved(&self, params: StripParams, saved: DevicePtr) -> StripParams {
+        if saved == DevicePtr::NULL {
+            return params;
+        }
+        let plane_bytes =
+            self.problem.shape.planes() * self.problem.shape.h * self.problem.saved_pitch() * size_of::<f32>();
+        let plane = |index: usize| DevicePtr(saved.0 + (index * plane_bytes) as u64);
+        let serves = self.problem.saved_for;
+        StripParams {
+            saved_pu: plane(0),
+            saved_pv: plane(1),
+            saved_mean1: if serves.img1 { plane(2) } else { DevicePtr::NULL },
+            saved_mean2: if serves.img2 { plane(2 + usize::from(serves.img1)) } else { DevicePtr::NULL },
+            ..params
+        }
+    }
+
+    /// Where the map goes: to `ssim` itself if nothing is reduced, else nowhere.
+    fn map_of(&self, ssim: DevicePtr) -> DevicePtr {
+        if self.problem.reduction == Reduction::Map { ssim } else { DevicePtr::NULL }
+    }
+
+    /// The single pass, once for each gradient; the value comes with the first.
+    fn fused(&mut self, grads: [DevicePtr; 2], upstream: DevicePtr, ssim: Option<DevicePtr>) {
+        let mut ssim = ssim;
+        for (swapped, grad) in wanted(grads) {
+            let params = self.with_gradient(swapped, grad, upstream);
+            match ssim.take() {
+                Some(ssim) => self.value(Kernel::ValueAndGrad, StripParams { map: self.map_of(ssim), ..params }, ssim),
+                None => drop(self.strips(Kernel::ValueAndGrad, params)),
+            }
+        }
+    }
+
+    /// A kernel that leaves partial sums, and their reduction to `ssim`.
+    fn value(&mut self, kernel: Kernel, params: StripParams, ssim: DevicePtr) {
+        let blocks_per_plane = self.strips(kernel, params);
+        if self.problem.reduction == Reduction::Map {
+            return;
+        }
+        let per_group = self.problem.planes_per_group() * blocks_per_plane;
+        self.launches.push(Launch {
+            kernel: Kernel::Reduce,
+            grid: self.problem.values() as u32,
+            block: REDUCE_THREADS as u32,
+            shared_bytes: 0,
+            params: Params::Reduce(ReduceParams {
+                partials: self.workspace,
+                out: ssim,
+                per_group: per_group as i64,
+                scale: self.problem.mean_factor(),
+            }),
+        });
+    }
+
+    /// Launches of a strip kernel over all planes; returns its blocks per plane.
+    fn strips(&mut self, kernel: Kernel, params: StripParams) -> usize {
+        let cut = Cut::new(self.problem, kernel, self.device);
+        let planes = self.problem.shape.planes();
+        let planes_per_launch = MAX_GRID / cut.blocks();
+        for first_plane in (0..planes).step_by(planes_per_launch) {
+            let count = planes_per_launch.min(planes - first_plane);
+            let partials = params.partials.0 + (first_plane * cut.blocks() * size_of::<f64>()) as u64;
+            self.launches.push(Launch {
+                kernel,
+                grid: (count * cut.blocks()) as u32,
+                block: STRIP_THREADS as u32,
+                shared_bytes: kernel.shared_bytes(),
+                params: Params::Strip(StripParams {
+                    partials: DevicePtr(partials),
+                    first_plane: first_plane as i32,
+                    strips: cut.strips as i32,
+                    chunks: cut.chunks as i32,
+                    chunk_rows: cut.chunk_rows as i32,
+                    ..params
+                }),
+            });
+        }
+        cut.blocks()
+    }
+}
+
+fn image(data: DevicePtr, strides: Strides) -> Image {
+    Image {
+        data,
+        stride_n: strides.n as i64,
+        stride_c: strides.c as i64,
+        stride_h: strides.h as i64,
+        stride_w: strides.w as i64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{Options, Shape};
+
+    const H200: DeviceProperties =
+        DeviceProperties { ordinal: 0, multiprocessors: 132, compute_capability: (9, 0), max_shared_bytes: 232_448 };
+
+    fn problem(n: i64, c: i64, h: i64, w: i64) -> Problem {
+        Problem::new(Shape::new(n, c, h, w).unwrap(), &Options::default()).unwrap()
+    }
+
+    fn value_and_grad(problem: &Problem) -> Vec<Launch> {
+        let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr::NULL] };
+        plan(problem, [DevicePtr(64), DevicePtr(128)], &operation, DevicePtr(256), &H200)
+    }
+
+    fn strip_params(launch: &Launch) -> StripParams {
+        match launch.params {
+            Params::Strip(params) => params,
+            Params::Reduce(_) => panic!("not a strip kernel"),
+        }
+    }
+
+    #[test]
+    fn chunks_cover_every_row_and_the_workspace_every_block() {
+        for (h, w) in [(1, 1), (7, 3), (8, 108), (9, 109), (1080, 1920), (1_000_000, 5), (3, 1_000_000)] {
+            for c in [1, 3, 70_000] {
+                let problem = problem(1, c, h, w);
+                for kernel in [Kernel::Value, Kernel::ValueAndGrad] {
+                    let cut = Cut::new(&problem, kernel, &H200);
+                    assert!(cut.chunks * cut.chunk_rows >= h as usize, "{h}x{w}: {cut:?}");
+                    assert!((cut.chunks - 1) * cut.chunk_rows < h as usize, "{h}x{w}: an empty chunk: {cut:?}");
+                    assert!(cut.chunk_rows % STAGE_ROWS as usize == 0 && cut.chunk_rows <= MAX_CHUNK_ROWS);
+                    let bytes = problem.shape.planes() * cut.blocks() * size_of::<f64>();
+                    assert!(bytes <= workspace_bytes(&problem), "{h}x{w}: {cut:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_picture_fills_the_device_in_one_wave() {
+        let launches = value_and_grad(&problem(1, 3, 1080, 1920));
+        assert_eq!(launches.len(), 2);
+        assert_eq!(launches[1].kernel, Kernel::Reduce);
+        let slots = 132 * STRIP_BLOCKS_PER_MULTIPROCESSOR as u32;
+        assert!(launches[0].grid <= slots && launches[0].grid > slots * 8 / 10, "{}", launches[0].grid);
+    }
+
+    #[test]
+    fn more_planes_than_a_grid_holds_are_several_launches() {
+        let problem = problem(2_000_000_000, 1, 9, 300);
+        let launches = value_and_grad(&problem);
+        let strips: Vec<&Launch> = launches.iter().filter(|launch| launch.kernel == Kernel::ValueAndGrad).collect();
+        assert_eq!(strips.len(), 3);
+        let mut next = 0;
+        for launch in &strips {
+            let params = strip_params(launch);
+            let blocks = (params.strips * params.chunks) as u64;
+            assert_eq!(params.first_plane as u64, next);
+            assert_eq!(params.partials.0, 256 + next * blocks * 8);
+            next += u64::from(launch.grid) / blocks;
+        }
+        assert_eq!(next, 2_000_000_000);
+    }
+
+    #[test]
+    fn both_gradients_swap_the_images_and_reduce_once() {
+        let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr(48)] };
+        let launches = plan(&problem(1, 1, 20, 20), [DevicePtr(64), DevicePtr(128)], &operation, DevicePtr(256), &H200);
+        let kernels: Vec<Kernel> = launches.iter().map(|launch| launch.kernel).collect();
+        assert_eq!(kernels, [Kernel::ValueAndGrad, Kernel::Reduce, Kernel::ValueAndGrad]);
+        let (first, second) = (strip_params(&launches[0]), strip_params(&launches[2]));
+        assert_eq!((first.img1.data, first.img2.data, first.grad.data), (DevicePtr(64), DevicePtr(128), DevicePtr(32)));
+        assert_eq!(
+            (second.img1.data, second.img2.data, second.grad.data),
+            (DevicePtr(128), DevicePtr(64), DevicePtr(48))
+        );
+    }
+}
