@@ -245,7 +245,8 @@ fn run_on_cuda(call: &Call, problem: &Problem, ordinal: i32, stream: Option<&Str
     let execution = match stream {
         None => Execution::Synchronous,
         Some(arguments) => {
-            check_workspace(arguments, problem, call)?;
+            cuda::check_stream(arguments.stream, ordinal)?;
+            check_workspace(arguments, problem, call, ordinal)?;
             Execution::Stream { stream: arguments.stream, workspace: device_ptr(arguments.workspace) }
         }
     };
@@ -266,7 +267,7 @@ fn run_on_cuda(call: &Call, problem: &Problem, ordinal: i32, stream: Option<&Str
     cuda::run(problem, [device_ptr(call.img1), device_ptr(call.img2)], operation, ordinal, execution)
 }
 
-fn check_workspace(stream: &StreamArguments, problem: &Problem, call: &Call) -> Result<()> {
+fn check_workspace(stream: &StreamArguments, problem: &Problem, call: &Call, ordinal: i32) -> Result<()> {
     let needed = cuda::workspace_bytes(problem);
     if stream.workspace.is_null() || stream.workspace_bytes < needed {
         return Err(Error::Workspace(format!(
@@ -285,6 +286,5 @@ fn check_workspace(stream: &StreamArguments, problem: &Problem, call: &Call) -> 
     all.push(workspace);
     check_alignment(&all)?;
     check_overlap(&all)?;
-    // The device of the workspace is checked with the others' by the backend, which knows theirs.
-    cuda::require_device(&[("workspace", stream.workspace as usize), ("img1", call.img1 as usize)]).map(drop)
+    cuda::require_on(ordinal, "workspace", stream.workspace as usize)
 }

@@ -1,12 +1,28 @@
 //! The CUDA backend.
+//!
+//! A call goes through `pointer` (where does it run), `plan` (which launches) and then here: into a context if it needs one
+//! (`context`), kernels loaded (`module`), launched in order. `driver` alone calls the driver.
 
+mod context;
+mod device;
+mod driver;
+mod module;
 mod params;
 mod plan;
+mod pointer;
+mod process;
 
 use std::ffi::c_void;
+use std::sync::atomic::Ordering;
 
 use crate::problem::Problem;
 use crate::status::{Error, Result};
+use context::{Allocation, CurrentContext, with_cleanup};
+use device::Device;
+use driver::{Driver, LaunchShape, Stream, explained};
+pub(crate) use plan::workspace_bytes;
+use plan::{Kernel, Launch};
+pub(crate) use pointer::{locate, require_device, require_host, require_on};
 
 /// An address in device memory; 0 is none.
 #[repr(transparent)]
@@ -26,7 +42,9 @@ pub(crate) enum Location {
 
 /// How the work is enqueued.
 pub(crate) enum Execution {
+    /// On the default stream; the result is there on return.
     Synchronous,
+    /// On a stream that `check_stream` has passed.
     Stream { stream: *mut c_void, workspace: DevicePtr },
 }
 
@@ -37,38 +55,88 @@ pub(crate) enum Operation {
     ValueAndGrad { ssim: DevicePtr, grads: [DevicePtr; 2] },
 }
 
-pub(crate) fn locate(_pointers: &[(&str, usize)]) -> Result<Location> {
-    Ok(Location::Host)
-}
-
-pub(crate) fn require_host(_pointers: &[(&str, usize)]) -> Result<()> {
-    Ok(())
-}
-
-pub(crate) fn require_device(_pointers: &[(&str, usize)]) -> Result<i32> {
-    Err(Error::NoCuda("no CUDA".to_owned()))
-}
-
-pub(crate) use plan::workspace_bytes;
-
+/// The number of usable devices; 0 without a driver.
 pub(crate) fn device_count() -> Result<i32> {
-    Ok(0)
+    device::count()
 }
 
+/// Driver and devices in a few lines of text.
 pub(crate) fn describe() -> String {
-    "cuda: none\n".to_owned()
+    device::describe()
 }
 
-pub(crate) fn preload(_device: i32) -> Result<()> {
-    Err(Error::NoCuda("no CUDA".to_owned()))
+/// Checks that a stream belongs to the device of the pointers.
+pub(crate) fn check_stream(stream: *mut c_void, ordinal: i32) -> Result<()> {
+    let driver = Driver::get()?;
+    context::check_stream(driver, Device::get(driver, ordinal)?, Stream(stream))
 }
 
+/// Loads every kernel, and puts it into a context of the device: the caller's current one if it is of that device, else the
+/// primary one. That stays retained from then on, because what was loaded would be lost with the last reference to it.
+pub(crate) fn preload(ordinal: i32) -> Result<()> {
+    let driver = Driver::get()?;
+    driver.init()?;
+    let count = driver.device_count()?;
+    if !(0..count).contains(&ordinal) {
+        return Err(Error::Device(format!("device is {ordinal}; there are {count} CUDA devices, numbered from 0")));
+    }
+    let device = Device::get(driver, ordinal)?;
+    let context = CurrentContext::enter(driver, device)?;
+    let loaded = Kernel::ALL.iter().try_for_each(|&kernel| driver.load_kernel(module::kernel(driver, kernel)?));
+    let keep = loaded.is_ok() && context.is_borrowed_primary() && !device.primary_is_kept.swap(true, Ordering::AcqRel);
+    with_cleanup(loaded, if keep { context.leave_and_keep() } else { context.leave() })
+}
+
+/// Runs a checked call on a device. Every address lives there, or is managed memory.
 pub(crate) fn run(
-    _problem: &Problem,
-    _images: [DevicePtr; 2],
-    _operation: Operation,
-    _ordinal: i32,
-    _execution: Execution,
+    problem: &Problem,
+    images: [DevicePtr; 2],
+    operation: Operation,
+    ordinal: i32,
+    execution: Execution,
 ) -> Result<()> {
-    Err(Error::Unsupported("the CUDA backend".to_owned()))
+    let driver = Driver::get()?;
+    let device = Device::get(driver, ordinal)?;
+    let plan = |workspace| plan::plan(problem, images, &operation, workspace, &device.properties);
+    match execution {
+        Execution::Stream { stream, workspace } => {
+            let (stream, launches) = (Stream(stream), plan(workspace));
+            if !stream.is_default() {
+                // A real stream brings its own context: nothing to change on this thread.
+                return enqueue(driver, device, stream, &launches);
+            }
+            let context = CurrentContext::enter(driver, device)?;
+            let outcome = enqueue(driver, device, stream, &launches);
+            with_cleanup(outcome, context.leave())
+        }
+        Execution::Synchronous => {
+            let context = CurrentContext::enter(driver, device)?;
+            let workspace = Allocation::new(driver, workspace_bytes(problem))?;
+            let outcome = enqueue(driver, device, Stream::NULL, &plan(workspace.address()))
+                .and_then(|()| driver.synchronize(Stream::NULL));
+            let outcome = with_cleanup(outcome, workspace.free());
+            with_cleanup(outcome, context.leave())
+        }
+    }
+}
+
+fn enqueue(driver: &Driver, device: &Device, stream: Stream, launches: &[Launch]) -> Result<()> {
+    launches.iter().try_for_each(|launch| enqueue_one(driver, device, stream, launch)).map_err(|error| {
+        // Asked only after a failure. A capture that the failure has broken still counts as one.
+        if driver.is_capturing(stream).unwrap_or(false) {
+            let advice = "the stream is being captured: if the kernels were not loaded before, call fssim_cuda_preload \
+                          before the capture";
+            return explained(error, advice);
+        }
+        error
+    })
+}
+
+fn enqueue_one(driver: &Driver, device: &Device, stream: Stream, launch: &Launch) -> Result<()> {
+    let handle = module::kernel(driver, launch.kernel)?;
+    let shape = LaunchShape { grid: launch.grid, block: launch.block, shared_bytes: launch.shared_bytes };
+    device.allow_shared_bytes(driver, launch.kernel, handle, launch.shared_bytes)?;
+    // SAFETY: the plan makes the parameters for this kernel, from addresses that the caller of the C function answers for.
+    unsafe { driver.launch(handle, shape, stream, launch.params.as_ptr()) }
+        .map_err(|error| explained(error, &format!("the kernel is {}", launch.kernel.name().to_string_lossy())))
 }
