@@ -9,6 +9,7 @@ CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+
 CARGO_IGNORED = re.compile(r"^test (.+) \.\.\. ignored(?:, (.+))?$", re.MULTILINE)
 PYTEST_RESULT = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)
 PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] (.+)$", re.MULTILINE)
+UNITTEST_RESULT = re.compile(r"^Ran (\d+) tests? in .*\n\n(.*)", re.MULTILINE)
 PLAIN_RESULT = re.compile(r"^(?:\S+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$", re.MULTILINE)
 
 
@@ -49,6 +50,17 @@ def read_pytest(log):
     return Counts(numbers.get("passed", 0) + numbers.get("xfailed", 0), failed, skips)
 
 
+def read_unittest(log):
+    results = UNITTEST_RESULT.findall(log)
+    if not results:
+        return Counts()
+    ran, verdict = results[-1]
+    numbers = {word: int(number) for word, number in re.findall(r"(\w+)=(\d+)", verdict)}
+    failed = numbers.get("failures", 0) + numbers.get("errors", 0)
+    skips = ["no reason given"] * numbers.get("skipped", 0)
+    return Counts(int(ran) - failed - len(skips), failed, skips)
+
+
 def read_plain(log):
     lines = PLAIN_RESULT.findall(log)
     if not lines:
@@ -58,4 +70,4 @@ def read_plain(log):
     return Counts(passed, failed, skips + ["no reason given"] * (skipped - len(skips)))
 
 
-READERS = {"cargo": read_cargo, "pytest": read_pytest, "plain": read_plain}
+READERS = {"cargo": read_cargo, "pytest": read_pytest, "unittest": read_unittest, "plain": read_plain}

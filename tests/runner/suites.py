@@ -10,7 +10,7 @@ class Suite:
     name: str
     what: str
     command: list[str]  # {tool} stands for the path of a tool of `needs`, {root} and {target} for the folders
-    reports: str = "step"  # how it counts: step, cargo, pytest or plain (see counts.py)
+    reports: str = "step"  # how it counts: step, or a reader of counts.py
     needs: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     # The suite that runs the CUDA tests of this one on the emulated driver; it answers for those skipped here.
@@ -21,6 +21,12 @@ CARGO_TEST = ["cargo", "test", "--locked", "--no-fail-fast"]
 WARNINGS = ["--", "-D", "warnings"]
 
 SUITES = [
+    Suite(
+        "runner",
+        "this runner's reading of what suites report",
+        ["python3", "-m", "unittest", "discover", "-s", "tests/runner", "-t", "tests"],
+        reports="unittest",
+    ),
     Suite("format", "rustfmt", ["cargo", "fmt", "--all", "--check", "--", "--color", "never"], needs=("rustfmt",)),
     Suite(
         "clippy",
