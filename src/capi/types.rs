@@ -1,5 +1,6 @@
 //! The types and constants of the C API. Every doc comment here is text of `include/fused_ssim.h`.
 #![allow(non_camel_case_types, reason = "these are the names that C sees")]
+#![expect(dead_code, reason = "some constants are for callers alone")]
 
 use std::ffi::c_void;
 

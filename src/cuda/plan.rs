@@ -363,7 +363,7 @@ mod tests {
                     let cut = Cut::new(&problem, kernel, &H200);
                     assert!(cut.chunks * cut.chunk_rows >= h as usize, "{h}x{w}: {cut:?}");
                     assert!((cut.chunks - 1) * cut.chunk_rows < h as usize, "{h}x{w}: an empty chunk: {cut:?}");
-                    assert!(cut.chunk_rows % STAGE_ROWS as usize == 0 && cut.chunk_rows <= MAX_CHUNK_ROWS);
+                    assert!(cut.chunk_rows.is_multiple_of(STAGE_ROWS as usize) && cut.chunk_rows <= MAX_CHUNK_ROWS);
                     let bytes = problem.shape.planes() * cut.blocks() * size_of::<f64>();
                     assert!(bytes <= workspace_bytes(&problem), "{h}x{w}: {cut:?}");
                 }

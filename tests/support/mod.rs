@@ -93,7 +93,7 @@ fn shade(plane: usize, row: usize, column: usize) -> f32 {
         0.98
     } else if column % 50 < 30 {
         0.5 + 0.3 * (0.05 * r + plane as f32).sin() * (0.03 * c).cos()
-    } else if (row / 4 + column / 4) % 2 == 0 {
+    } else if (row / 4 + column / 4).is_multiple_of(2) {
         0.9
     } else {
         0.1
