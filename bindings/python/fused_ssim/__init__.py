@@ -1,0 +1,55 @@
+"""SSIM and its gradient in fused CUDA kernels and on the CPU, for PyTorch, NumPy and CuPy.
+
+For PyTorch, with autograd::
+
+    from fused_ssim import fused_ssim
+
+    loss = 1 - fused_ssim(predicted, target)  # (N, C, H, W), float32, values from 0 to 1
+    loss.backward()
+
+For anything that is an array::
+
+    from fused_ssim import ssim, ssim_and_grad
+
+    value = ssim(a, b, data_range=255.0)
+    value, grad_a, _ = ssim_and_grad(a, b)
+
+Importing this package loads the fused-ssim library, but neither PyTorch, nor NumPy, nor the CUDA driver.
+"""
+
+from ._api import (
+    SSIMAndGrad,
+    backend_info,
+    cuda_preload,
+    device_count,
+    fused_ssim,
+    get_num_threads,
+    set_num_threads,
+    ssim,
+    ssim_and_grad,
+    version,
+    workspace_size,
+)
+from ._errors import CudaError, FusedSSIMError, InvalidArgumentError, OutOfMemoryError, UnsupportedError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CudaError",
+    "FusedSSIMError",
+    "InvalidArgumentError",
+    "OutOfMemoryError",
+    "SSIMAndGrad",
+    "UnsupportedError",
+    "__version__",
+    "backend_info",
+    "cuda_preload",
+    "device_count",
+    "fused_ssim",
+    "get_num_threads",
+    "set_num_threads",
+    "ssim",
+    "ssim_and_grad",
+    "version",
+    "workspace_size",
+]

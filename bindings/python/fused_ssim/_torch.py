@@ -1,0 +1,137 @@
+"""PyTorch tensors: autograd on the CPU and on CUDA, on the current stream, without copies."""
+
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from . import _library as lib
+from ._plan import Layouts, Plan, Settings, plan
+
+_OptionalTensor = Optional[torch.Tensor]
+
+
+def checked(img1: torch.Tensor, img2: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    """The two images, fit to be handed to the library; or a TypeError or ValueError that says what is wrong."""
+    img1, img2 = _checked_image("img1", img1), _checked_image("img2", img2)
+    if img1.shape != img2.shape:
+        raise ValueError(f"img1 has the shape {tuple(img1.shape)} and img2 {tuple(img2.shape)}; they must be equal")
+    if img1.device != img2.device:
+        raise ValueError(f"img1 is on {img1.device} and img2 on {img2.device}; they must be on one device")
+    return img1, img2
+
+
+def _checked_image(name: str, image: torch.Tensor) -> torch.Tensor:
+    if not isinstance(image, torch.Tensor):
+        raise TypeError(f"{name} is a {type(image).__name__}; expected a torch.Tensor, like the other image")
+    if image.dtype is not torch.float32:
+        raise TypeError(f"{name} has the dtype {image.dtype}; this version takes torch.float32: use {name}.float()")
+    if image.dim() != 4:
+        raise ValueError(f"{name} has the shape {tuple(image.shape)}; expected four axes (N, C, H, W)")
+    if image.device.type not in ("cpu", "cuda") or image.layout is not torch.strided:
+        raise ValueError(f"{name} is a {image.layout} tensor on {image.device}; expected a strided one on cpu or cuda")
+    if image.is_neg() or (not any(image.stride()) and image.numel() > 1):
+        # Two kinds of view that a pointer and strides cannot express: a lazy negation (the imaginary part of a
+        # conjugate), and one value broadcast along every axis, whose strides would read as "dense".
+        image = image.resolve_neg().contiguous()
+    return image
+
+
+def _plan(img1: torch.Tensor, img2: torch.Tensor, grads: Tuple[_OptionalTensor, ...], chosen: Settings) -> Plan:
+    strides = [image.stride() for image in (img1, img2)]
+    # A gradient that nobody wants has no strides to give; those of its image may be unfit for an output.
+    strides += [(0, 0, 0, 0) if grad is None else grad.stride() for grad in grads]
+    return plan(img1.device.type, tuple(img1.shape), Layouts(*strides), chosen)
+
+
+def _run(name: str, img1: torch.Tensor, img2: torch.Tensor, prepared: Plan, *tensors: _OptionalTensor) -> None:
+    """Calls `fssim_<name>`; `tensors` are the arguments between the options and the workspace."""
+    pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+    images = (img1.data_ptr(), img2.data_ptr(), *img1.shape, prepared.options)
+    if img1.is_cuda:
+        # Nothing needs record_stream: the workspace and the results are allocated while the stream that uses them is
+        # current, and the caching allocator gives a freed block only to later work of that same stream. In a graph
+        # capture they come from the graph's own pool.
+        workspace = torch.empty(prepared.workspace_bytes, dtype=torch.uint8, device=img1.device)
+        stream = torch.cuda.current_stream(img1.device).cuda_stream
+        call = getattr(lib, f"fssim_{name}_stream")
+        call(*images, *pointers, workspace.data_ptr(), prepared.workspace_bytes, stream)
+    else:
+        getattr(lib, f"fssim_{name}")(*images, *pointers)
+
+
+def forward(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings) -> torch.Tensor:
+    """SSIM, with no graph."""
+    prepared = _plan(img1, img2, (None, None), chosen)
+    ssim = torch.empty(prepared.output_shape, dtype=torch.float32, device=img1.device)
+    _run("forward", img1, img2, prepared, ssim, None)
+    return ssim
+
+
+def value_and_grad(
+    img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, wanted: Tuple[bool, bool]
+) -> Tuple[torch.Tensor, _OptionalTensor, _OptionalTensor]:
+    """SSIM and its gradients in one pass, with no graph. A gradient has the memory format of its image."""
+    grads = tuple(torch.empty_like(image) if want else None for image, want in zip((img1, img2), wanted))
+    prepared = _plan(img1, img2, grads, chosen)
+    ssim = torch.empty(prepared.output_shape, dtype=torch.float32, device=img1.device)
+    _run("value_and_grad", img1, img2, prepared, ssim, *grads)
+    return (ssim, *grads)
+
+
+class _Reduced(torch.autograd.Function):
+    """SSIM reduced to one value, or one for each image or channel.
+
+    The gradient is computed in `forward`, by the pass that computes the value, and only scaled in `backward`. The
+    alternatives cost more: a separate backward pass filters everything again, or reads back three saved planes. Scaling is one
+    multiplication over the gradient; it cannot be left out, since finding that the factor is 1 would wait for the
+    device, nor be done in place, since with retain_graph the gradient is needed again. It is PyTorch's own operation
+    because a binding does no arithmetic.
+    """
+
+    @staticmethod
+    def forward(ctx, img1, img2, chosen):  # noqa: D102
+        ssim, *grads = value_and_grad(img1, img2, chosen, ctx.needs_input_grad[:2])
+        ctx.save_for_backward(*grads)
+        return ssim
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_ssim):  # noqa: D102
+        factor = grad_ssim.reshape(grad_ssim.shape + (1,) * (4 - grad_ssim.dim()))
+        return tuple(None if grad is None else grad * factor for grad in ctx.saved_tensors) + (None,)
+
+
+class _Map(torch.autograd.Function):
+    """The SSIM map.
+
+    Every pixel has an upstream gradient of its own, so nothing but the two images can be kept from `forward`;
+    `backward` computes the moments again, which takes less memory traffic than saving and loading three planes.
+    """
+
+    @staticmethod
+    def forward(ctx, img1, img2, chosen):  # noqa: D102
+        ctx.save_for_backward(img1, img2)
+        ctx.chosen = chosen
+        return forward(img1, img2, chosen)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_ssim):  # noqa: D102
+        img1, img2 = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[:2]
+        grads = tuple(torch.empty_like(image) if want else None for image, want in zip((img1, img2), wanted))
+        prepared = _plan(img1, img2, grads, ctx.chosen)
+        _run("backward", img1, img2, prepared, None, grad_ssim.contiguous(), *grads)
+        return (*grads, None)
+
+
+def ssim(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, train: bool = True) -> torch.Tensor:
+    """SSIM; a node of the autograd graph if `train` and PyTorch records one."""
+    img1, img2 = checked(img1, img2)
+    if not (train and torch.is_grad_enabled() and (img1.requires_grad or img2.requires_grad)):
+        return forward(img1, img2, chosen)
+    function = _Map if chosen.reduction == lib.FSSIM_REDUCTION_MAP else _Reduced
+    return function.apply(img1, img2, chosen)
