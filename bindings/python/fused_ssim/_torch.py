@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from functools import wraps
+from typing import Any, Callable, Optional, Tuple
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from . import _library as lib
 from ._plan import Layouts, Plan, Settings, plan
@@ -81,14 +81,44 @@ def value_and_grad(
     return (ssim, *grads)
 
 
+class _SecondDerivative(torch.autograd.Function):
+    """Passes a gradient on, and refuses to be differentiated."""
+
+    @staticmethod
+    def forward(ctx, grad, marker):  # noqa: D102
+        return grad.view_as(grad)
+
+    @staticmethod
+    def backward(ctx, _):  # noqa: D102
+        raise RuntimeError("the gradient of fused-ssim's SSIM cannot be differentiated a second time")
+
+
+def _once_differentiable(backward: Callable) -> Callable:
+    """Makes a second derivative an error.
+
+    PyTorch's decorator of this name lets one case pass: with create_graph=True and an upstream gradient that requires
+    none, it returns a constant, and a gradient penalty would silently be treated as one.
+    """
+
+    @wraps(backward)
+    def first_derivative(ctx: Any, grad_ssim: torch.Tensor) -> Tuple[_OptionalTensor, ...]:
+        if not torch.is_grad_enabled():
+            return backward(ctx, grad_ssim)
+        with torch.no_grad():
+            grads = backward(ctx, grad_ssim)
+        marker = torch.zeros((), requires_grad=True)
+        return tuple(None if grad is None else _SecondDerivative.apply(grad, marker) for grad in grads)
+
+    return first_derivative
+
+
 class _Reduced(torch.autograd.Function):
     """SSIM reduced to one value, or one for each image or channel.
 
     The gradient is computed in `forward`, by the pass that computes the value, and only scaled in `backward`. The
-    alternatives cost more: a separate backward pass filters everything again, or reads back three saved planes. Scaling is one
-    multiplication over the gradient; it cannot be left out, since finding that the factor is 1 would wait for the
-    device, nor be done in place, since with retain_graph the gradient is needed again. It is PyTorch's own operation
-    because a binding does no arithmetic.
+    alternatives cost more: a backward pass of its own filters everything again, or reads back three saved planes.
+    Scaling is one multiplication over the gradient. It cannot be left out, since finding that the factor is 1 would
+    wait for the device, nor be done in place, since with retain_graph the gradient is needed again.
     """
 
     @staticmethod
@@ -98,10 +128,11 @@ class _Reduced(torch.autograd.Function):
         return ssim
 
     @staticmethod
-    @once_differentiable
+    @_once_differentiable
     def backward(ctx, grad_ssim):  # noqa: D102
-        factor = grad_ssim.reshape(grad_ssim.shape + (1,) * (4 - grad_ssim.dim()))
-        return tuple(None if grad is None else grad * factor for grad in ctx.saved_tensors) + (None,)
+        if grad_ssim.dim() > 0:
+            grad_ssim = grad_ssim.reshape(grad_ssim.shape + (1,) * (4 - grad_ssim.dim()))
+        return (*(None if grad is None else grad * grad_ssim for grad in ctx.saved_tensors), None)
 
 
 class _Map(torch.autograd.Function):
@@ -118,7 +149,7 @@ class _Map(torch.autograd.Function):
         return forward(img1, img2, chosen)
 
     @staticmethod
-    @once_differentiable
+    @_once_differentiable
     def backward(ctx, grad_ssim):  # noqa: D102
         img1, img2 = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:2]
