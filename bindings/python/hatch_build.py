@@ -1,7 +1,7 @@
 """Builds the shared library with cargo and packs it into the wheel.
 
-    FUSED_SSIM_PREBUILT        pack this library instead of running cargo (cross-compiled, or built for an older glibc)
-    FUSED_SSIM_WHEEL_PLATFORM  platform tag of the wheel; default: that of this machine, such as linux_x86_64
+FUSED_SSIM_PREBUILT        pack this library instead of running cargo (cross-compiled, or built for an older glibc)
+FUSED_SSIM_WHEEL_PLATFORM  platform tag of the wheel; default: that of this machine, such as linux_x86_64
 """
 
 import json

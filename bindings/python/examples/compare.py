@@ -1,7 +1,7 @@
 """SSIM of two pictures, and where they differ, with NumPy.
 
-    python compare.py                a drawn picture and a blurred, noisy copy
-    python compare.py a.npy b.npy    arrays (H, W, C), of bytes or of floats from 0 to 1
+python compare.py                a drawn picture and a blurred, noisy copy
+python compare.py a.npy b.npy    arrays (H, W, C), of bytes or of floats from 0 to 1
 """
 
 import sys

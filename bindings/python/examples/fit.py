@@ -1,7 +1,7 @@
 """Recovers an image from noise by gradient descent on 1 - SSIM.
 
-    python fit.py                                     a drawn picture, on the GPU if there is one
-    python fit.py --image photo.png --output out.png  a picture file (needs Pillow)
+python fit.py                                     a drawn picture, on the GPU if there is one
+python fit.py --image photo.png --output out.png  a picture file (needs Pillow)
 """
 
 import argparse

@@ -31,9 +31,7 @@ def _is_torch(image: Any) -> bool:
     return torch is not None and isinstance(image, torch.Tensor)
 
 
-def fused_ssim(
-    img1: torch.Tensor, img2: torch.Tensor, padding: str = "same", train: bool = True
-) -> torch.Tensor:
+def fused_ssim(img1: torch.Tensor, img2: torch.Tensor, padding: str = "same", train: bool = True) -> torch.Tensor:
     """Mean SSIM of two batches of PyTorch images: the function of rahul-goel/fused-ssim, with its arguments.
 
     Args:

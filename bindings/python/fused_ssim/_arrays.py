@@ -60,8 +60,11 @@ def _element_strides(name: str, shape: Tuple[int, ...], byte_strides: Optional[S
     if byte_strides is None or len(shape) != 4:
         return DENSE
     if any(stride % FLOAT32_BYTES for stride in byte_strides):
-        raise ValueError(f"{name} has the strides {tuple(byte_strides)} in bytes; expected multiples of {FLOAT32_BYTES}")
-    strides = tuple(stride // FLOAT32_BYTES for stride in byte_strides)
+        raise ValueError(
+            f"{name} has the strides {tuple(byte_strides)} in bytes; expected multiples of {FLOAT32_BYTES}"
+        )
+    n, c, h, w = (stride // FLOAT32_BYTES for stride in byte_strides)
+    strides = (n, c, h, w)
     if strides == DENSE and any(size > 1 for size in shape):
         # To the library four zeros mean "dense", so these strides would read memory that is not there.
         raise ValueError(f"{name} is one value broadcast along every axis; copy it into an array of its own")
@@ -121,7 +124,7 @@ class CupyMemory:
 
 
 class CallerMemory:
-    """CUDA arrays of a library that we cannot allocate with: results, and on a stream the workspace, come from the caller."""
+    """CUDA arrays of a library that we cannot allocate with: the caller brings results, and on a stream the workspace."""
 
     def __init__(self, stream: Optional[int], workspace: Any) -> None:
         self.stream = stream
@@ -208,7 +211,12 @@ def forward(images: Tuple[Array, Array], chosen: Settings, memory: Any, out: Any
 
 
 def value_and_grad(
-    images: Tuple[Array, Array], chosen: Settings, memory: Any, wanted: Tuple[bool, bool], out: Any, given: Tuple[Any, Any]
+    images: Tuple[Array, Array],
+    chosen: Settings,
+    memory: Any,
+    wanted: Tuple[bool, bool],
+    out: Any,
+    given: Tuple[Any, Any],
 ) -> Tuple[Any, Any, Any]:
     """SSIM and the gradients that are wanted, into the arrays given or new ones."""
     first, second = images

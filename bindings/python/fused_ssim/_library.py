@@ -157,7 +157,9 @@ def _function(name: str, restype: Any, *argtypes: Any) -> Any:
     try:
         function = getattr(_cdll, name)
     except AttributeError as error:
-        raise ImportError(f"{_cdll._name} has no function {name}: it is not a fused-ssim library, or an old one") from error
+        raise ImportError(
+            f"{_cdll._name} has no function {name}: it is not a fused-ssim library, or an old one"
+        ) from error
     function.restype = restype
     function.argtypes = argtypes
     return function

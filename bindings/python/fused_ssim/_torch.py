@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import torch
 
 from . import _library as lib
-from ._plan import Layouts, Plan, Settings, plan
+from ._plan import DENSE, Layouts, Plan, Settings, plan
 
 _OptionalTensor = Optional[torch.Tensor]
 
@@ -39,11 +39,10 @@ def _checked_image(name: str, image: torch.Tensor) -> torch.Tensor:
     return image
 
 
-def _plan(img1: torch.Tensor, img2: torch.Tensor, grads: Tuple[_OptionalTensor, ...], chosen: Settings) -> Plan:
-    strides = [image.stride() for image in (img1, img2)]
+def _plan(img1: torch.Tensor, img2: torch.Tensor, grads: Sequence[_OptionalTensor], chosen: Settings) -> Plan:
     # A gradient that nobody wants has no strides to give; those of its image may be unfit for an output.
-    strides += [(0, 0, 0, 0) if grad is None else grad.stride() for grad in grads]
-    return plan(img1.device.type, tuple(img1.shape), Layouts(*strides), chosen)
+    layouts = Layouts(*(DENSE if tensor is None else tensor.stride() for tensor in (img1, img2, *grads)))
+    return plan(img1.device.type, tuple(img1.shape), layouts, chosen)
 
 
 def _run(name: str, img1: torch.Tensor, img2: torch.Tensor, prepared: Plan, *tensors: _OptionalTensor) -> None:
@@ -74,11 +73,15 @@ def value_and_grad(
     img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, wanted: Tuple[bool, bool]
 ) -> Tuple[torch.Tensor, _OptionalTensor, _OptionalTensor]:
     """SSIM and its gradients in one pass, with no graph. A gradient has the memory format of its image."""
-    grads = tuple(torch.empty_like(image) if want else None for image, want in zip((img1, img2), wanted))
+    grad_img1, grad_img2 = grads = _empty_gradients((img1, img2), wanted)
     prepared = _plan(img1, img2, grads, chosen)
     ssim = torch.empty(prepared.output_shape, dtype=torch.float32, device=img1.device)
     _run("value_and_grad", img1, img2, prepared, ssim, *grads)
-    return (ssim, *grads)
+    return ssim, grad_img1, grad_img2
+
+
+def _empty_gradients(images: Sequence[torch.Tensor], wanted: Sequence[bool]) -> Sequence[_OptionalTensor]:
+    return [torch.empty_like(image) if want else None for image, want in zip(images, wanted)]
 
 
 class _SecondDerivative(torch.autograd.Function):
@@ -152,8 +155,7 @@ class _Map(torch.autograd.Function):
     @_once_differentiable
     def backward(ctx, grad_ssim):  # noqa: D102
         img1, img2 = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:2]
-        grads = tuple(torch.empty_like(image) if want else None for image, want in zip((img1, img2), wanted))
+        grads = _empty_gradients((img1, img2), ctx.needs_input_grad[:2])
         prepared = _plan(img1, img2, grads, ctx.chosen)
         _run("backward", img1, img2, prepared, None, grad_ssim.contiguous(), *grads)
         return (*grads, None)
