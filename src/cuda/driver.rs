@@ -207,9 +207,7 @@ impl Driver {
         if code == INVALID_CONTEXT {
             return self.memory_at_without_context(address);
         }
-        if code != INVALID_VALUE {
-            self.check("cuPointerGetAttributes", code)?;
-        }
+        self.check("cuPointerGetAttributes", code)?;
         Ok(known_memory(values))
     }
 
@@ -223,14 +221,15 @@ impl Driver {
         }
     }
 
-    /// The same, attribute by attribute, which needs no current context.
+    /// The same, attribute by attribute, which needs no current context. Memory that the driver does not know is an error
+    /// here.
     fn memory_at_without_context(&self, address: usize) -> Result<Option<KnownMemory>> {
         let mut values = [0u64; 3];
         for (value, attribute) in values.iter_mut().zip(POINTER_ATTRIBUTES) {
             // SAFETY: the place is large enough for any attribute. The address is looked up, not read.
             let code =
                 unsafe { (self.functions.cuPointerGetAttribute)((&raw mut *value).cast(), attribute, address as u64) };
-            if attribute == POINTER_MEMORY_TYPE && code == INVALID_VALUE {
+            if attribute == POINTER_MEMORY_TYPE && (code == INVALID_VALUE || code == INVALID_CONTEXT) {
                 return Ok(None);
             }
             self.check("cuPointerGetAttribute", code)?;

@@ -1,0 +1,18 @@
+//! The CUDA path, called through the C functions on device memory, against the f64 oracle.
+//!
+//! One program that needs nothing of the machine it was built on: it can be carried to a machine with a GPU and no Rust.
+//! Without a driver its tests say that they are skipped; with FSSIM_NO_SKIP=1 they fail instead. FSSIM_EMULATED=1 says that
+//! the driver is the emulator, and makes sizes small.
+
+mod accuracy;
+mod case;
+mod errors;
+mod processes;
+mod streams;
+
+#[path = "../support/capi.rs"]
+mod capi;
+#[path = "../support/device.rs"]
+mod device;
+#[path = "../support/mod.rs"]
+mod support;
