@@ -8,8 +8,8 @@ constexpr int WINDOW_TAPS = 11;
 // Rows that a block takes at a time; chunks of rows are a multiple of it.
 constexpr int STAGE_ROWS = 4;
 
-// Threads of a strip kernel's block, each with one column. Narrow strips fit every GPU's shared memory without asking
-// for more, and small images; that a wider strip computes less around its edges was measured to gain nothing.
+// Threads of a strip kernel's block, each with one column to read. Narrow strips fit every GPU's shared memory without
+// asking for more, and leave many blocks to share a small image.
 constexpr int STRIP_THREADS = 128;
 
 // Columns of the map or of the gradient that a strip of value.cu or backward.cu produces.
@@ -21,7 +21,7 @@ constexpr int FUSED_STRIP_COLUMNS = 108;
 // Blocks of a strip kernel that fit a multiprocessor at once, by their registers.
 constexpr int STRIP_BLOCKS_PER_MULTIPROCESSOR = 4;
 
-// Bytes of dynamic shared memory that a block of value.cu, of backward.cu and of value_and_grad.cu needs.
+// Bytes of dynamic shared memory of a block of value.cu, of backward.cu and of value_and_grad.cu.
 constexpr int VALUE_SHARED_BYTES = 17920;
 constexpr int BACKWARD_SHARED_BYTES = 13440;
 constexpr int FUSED_SHARED_BYTES = 21824;

@@ -10,19 +10,29 @@
 //               one row: 16 floats in four 16-byte loads (neighbouring threads overlap, which shared memory serves
 //               without bank conflicts) give four outputs of 44 multiply-adds.
 //
-// T threads are T columns in the vertical part and STAGE_ROWS x T/GROUP groups in the horizontal part, so with
-// GROUP == STAGE_ROWS both keep every thread busy.
+// T threads are T columns in a vertical part and STAGE_ROWS x T / GROUP groups in a horizontal one, so with GROUP ==
+// STAGE_ROWS both keep every thread busy. One file describes each part of the way from pixels to gradient: pixel_columns,
+// map_groups, partial_columns, gradient_groups; the kernels put them together.
 #pragma once
 
 #include "intrinsics.cuh"
 #include "params.cuh"
 
+constexpr int T = STRIP_THREADS;
 constexpr int RADIUS = WINDOW_TAPS / 2;
-constexpr int HALO = 2 * RADIUS;              // extra columns or rows that one filter needs
-constexpr int GROUP = 4;                      // columns of a thread in the horizontal part: one 16-byte access
-constexpr int WINDOW = 16;                    // floats that GROUP outputs need, in whole 16-byte accesses
-static_assert(STAGE_ROWS == GROUP, "both parts must give every thread the same number of pixels");
+constexpr int HALO = 2 * RADIUS;    // extra columns or rows that one filter needs
+constexpr int GROUP = 4;            // columns of a thread in a horizontal part: one 16-byte access
+constexpr int WINDOW = 16;          // floats that GROUP outputs need, in whole 16-byte accesses
+static_assert(STAGE_ROWS == GROUP, "vertical and horizontal parts must give every thread the same number of pixels");
 static_assert(GROUP + HALO <= WINDOW && WINDOW % 4 == 0, "a window must hold the halo of its group");
+
+// Rows between a vertical and a horizontal part in shared memory. The last group's window ends past the last column.
+constexpr int ROW_PITCH = T + WINDOW - GROUP;
+constexpr int ROW_PLANE = STAGE_ROWS * ROW_PITCH;
+static_assert(ROW_PITCH % 4 == 0, "rows must start at multiples of 16 bytes");
+
+// The first stage in which a vertical filter has an output: it needs HALO rows first.
+constexpr int FIRST_STAGE = HALO / STAGE_ROWS;
 
 // Where a block works.
 struct Strip {
@@ -30,22 +40,25 @@ struct Strip {
     int column;     // first output column
     int row;        // first output row
     int row_end;    // one past the last output row
+
+    __device__ __forceinline__ Strip(const StripParams& p, int out_columns) {
+        const unsigned strip = blockIdx.x % p.strips;
+        const unsigned rest = blockIdx.x / p.strips;
+        plane = p.first_plane + rest / p.chunks;
+        column = strip * out_columns;
+        row = rest % p.chunks * p.chunk_rows;
+        row_end = min(row + p.chunk_rows, p.height);
+    }
+
+    // Stages that take the rows from `halo` before to the end of the output, as far behind as a filter lags.
+    __device__ __forceinline__ int stages(int halo) const { return (row_end - row + halo + STAGE_ROWS - 1) / STAGE_ROWS; }
 };
 
-template <int OUT_COLUMNS>
-__device__ __forceinline__ Strip locate_strip(const StripParams& p) {
-    const unsigned strip = blockIdx.x % p.strips;
-    const unsigned rest = blockIdx.x / p.strips;
-    Strip s;
-    s.plane = p.first_plane + rest / p.chunks;
-    s.column = strip * OUT_COLUMNS;
-    s.row = rest % p.chunks * p.chunk_rows;
-    s.row_end = min(s.row + p.chunk_rows, p.height);
-    return s;
-}
+__device__ __forceinline__ bool in_range(int index, int begin, int end) { return index >= begin && index < end; }
 
-__device__ __forceinline__ long long plane_offset(const Image& image, const StripParams& p, int plane) {
-    return plane / p.channels * image.stride_n + plane % p.channels * image.stride_c;
+__device__ __forceinline__ float* pixel_address(const Image& image, const StripParams& p, int plane, int row, int column) {
+    const long long offset = plane / p.channels * image.stride_n + plane % p.channels * image.stride_c;
+    return image.data + (offset + row * image.stride_h + column * image.stride_w);
 }
 
 // Transposed FIR: push() takes the sample of row r and returns the filtered sample of row r - RADIUS.
@@ -85,67 +98,24 @@ __device__ __forceinline__ void horizontal_filter(const float* row, const StripP
     }
 }
 
-// The pixels of one column of both images, one stage ahead of their use.
-//
-// Loading early matters more than loading wide: the loads of a stage are issued before the horizontal part of the stage
-// before, whose arithmetic hides their latency.
-struct ColumnLoader {
-    const float* img1;
-    const float* img2;
-    long long step1;
-    long long step2;
-    int row;
-    int height;
-    bool inside;    // the column lies in the image
-    float x[STAGE_ROWS];
-    float y[STAGE_ROWS];
-
-    __device__ __forceinline__ ColumnLoader(const StripParams& p, int plane, int column, int first_row)
-        : step1(p.img1.stride_h), step2(p.img2.stride_h), row(first_row), height(p.height),
-          inside(static_cast<unsigned>(column) < static_cast<unsigned>(p.width)) {
-        img1 = p.img1.data + plane_offset(p.img1, p, plane) + first_row * step1 + column * p.img1.stride_w;
-        img2 = p.img2.data + plane_offset(p.img2, p, plane) + first_row * step2 + column * p.img2.stride_w;
-    }
-
-    // Starts loading the next STAGE_ROWS rows; outside the image they are zero.
-    __device__ __forceinline__ void fetch() {
-#pragma unroll
-        for (int j = 0; j < STAGE_ROWS; j++) {
-            const bool valid = inside && static_cast<unsigned>(row) < static_cast<unsigned>(height);
-            x[j] = valid ? __ldg(img1) : 0.0f;
-            y[j] = valid ? __ldg(img2) : 0.0f;
-            img1 += step1;
-            img2 += step2;
-            row++;
-        }
-    }
-};
-
-// Sum of many values of like size in a pair of floats: the error does not grow with their number, as it would in one
-// float when a thousand nearly equal values round the same way.
-struct CompensatedSum {
-    float high = 0.0f;
-    float low = 0.0f;
-
-    __device__ __forceinline__ void add(float value) {
-        const float total = high + value;
-        low += value - (total - high);
-        high = total;
-    }
-};
-
-// Writes the sum over the block to *out. The order of additions is fixed.
-template <int T>
-__device__ __forceinline__ void block_sum(const CompensatedSum& sum, double* out) {
-    __shared__ double warp_sums[T / 32];
-    double total = static_cast<double>(sum.high) + static_cast<double>(sum.low);
-#pragma unroll
-    for (int offset = 16; offset > 0; offset /= 2) total += __shfl_xor_sync(0xffffffffu, total, offset);
-    if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = total;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        total = warp_sums[0];
-        for (int warp = 1; warp < T / 32; warp++) total += warp_sums[warp];
-        *out = total;
-    }
+__device__ __forceinline__ void load_group(const float* in, float (&value)[GROUP]) {
+    const float4 quad = __ldg(reinterpret_cast<const float4*>(in));
+    value[0] = quad.x;
+    value[1] = quad.y;
+    value[2] = quad.z;
+    value[3] = quad.w;
 }
+
+__device__ __forceinline__ void store_group(float* out, const float (&value)[GROUP]) {
+    *reinterpret_cast<float4*>(out) = make_float4(value[0], value[1], value[2], value[3]);
+}
+
+// A thread's group in a horizontal part.
+struct GroupPlace {
+    int row;       // in the stage
+    int column;    // in the strip, of the first pixel
+
+    __device__ __forceinline__ explicit GroupPlace(int t) : row(t / (T / GROUP)), column(t % (T / GROUP) * GROUP) {}
+
+    __device__ __forceinline__ int offset() const { return row * ROW_PITCH + column; }
+};

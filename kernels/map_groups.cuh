@@ -1,0 +1,182 @@
+// Horizontal part: vertically filtered moments -> moments -> SSIM, one group of columns a thread, and what is wanted of it:
+// the sum, the map, and the partial derivatives, in shared memory for the next part or saved in global memory.
+#pragma once
+
+#include "moments.cuh"
+
+constexpr int PARTIALS = 3;    // planes of one image's gradient: mean part, pu, pv
+constexpr int PARTIAL_PLANE = STAGE_ROWS * T;
+constexpr int PARTIAL_FLOATS = PARTIALS * PARTIAL_PLANE;
+
+// Sum of many values of like size in a pair of floats: the error does not grow with their number, as it would in one
+// float when a thousand nearly equal values round the same way.
+struct CompensatedSum {
+    float high = 0.0f;
+    float low = 0.0f;
+
+    __device__ __forceinline__ void add(float value) {
+        const float total = high + value;
+        low += value - (total - high);
+        high = total;
+    }
+
+    __device__ __forceinline__ double total() const { return static_cast<double>(high) + static_cast<double>(low); }
+};
+
+// Which columns of a thread's group lie in [begin, end): the same in every row, so it is worked out once. Nearly all groups
+// lie inside as a whole and need no work on single pixels.
+struct ColumnRange {
+    bool all;
+    unsigned bits;
+
+    __device__ __forceinline__ ColumnRange(int column, int begin, int end) : all(true), bits(0) {
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) {
+            const bool inside = in_range(column + i, begin, end);
+            bits |= inside ? 1u << i : 0u;
+            all = all && inside;
+        }
+    }
+
+    __device__ __forceinline__ bool contains(int i) const { return bits >> i & 1u; }
+};
+
+// A group of GROUP map pixels in one row.
+struct MapPixels {
+    const StripParams& p;
+    int plane;
+    int row;
+    int column;    // of the first
+
+    __device__ __forceinline__ bool row_in_map() const { return in_range(row, p.map_top, p.map_bottom); }
+
+    // Offset of pixel i in the dense map and in an upstream gradient of the same shape.
+    __device__ __forceinline__ long long map_offset(int i) const {
+        const long long first = static_cast<long long>(plane) * (p.map_bottom - p.map_top) + (row - p.map_top);
+        return first * (p.map_right - p.map_left) + (column + i - p.map_left);
+    }
+
+    // Offset of the first pixel in a saved plane.
+    __device__ __forceinline__ long long saved_offset() const {
+        return (static_cast<long long>(plane) * p.height + row) * p.saved_pitch + column;
+    }
+};
+
+// Zeroes those of GROUP stored values, in `planes` planes, whose pixel is not in the map: not by a factor, so that a NaN
+// there stays there. A loop that is not unrolled keeps this rare case a branch and out of the way of the others.
+__device__ __forceinline__ void clear_outside(float* stored, int planes, int plane_pitch, bool row_inside,
+                                              const ColumnRange& columns) {
+    if (row_inside && columns.all) return;
+#pragma unroll 1
+    for (int i = 0; i < planes * GROUP; i++)
+        if (!row_inside || !columns.contains(i % GROUP)) stored[i / GROUP * plane_pitch + i % GROUP] = 0.0f;
+}
+
+// What becomes of the partial derivatives.
+enum class Keep { NOTHING, IN_SHARED, SAVED };
+
+template <Keep KEEP>
+struct MapGroups {
+    const StripParams& p;
+    const Strip& strip;
+    GroupPlace place;
+    int first_row;              // of stage 0
+    int column;                 // of the group
+    const float* moments;
+    float* partials;            // PARTIALS planes, for Keep::IN_SHARED
+    ColumnRange map_columns;
+    ColumnRange owned_columns;
+    CompensatedSum sum;         // of 1 - SSIM over the map pixels that this block owns
+
+    // The block's map begins `halo` rows and columns before its output.
+    __device__ __forceinline__ MapGroups(const StripParams& params, const Strip& block, int out_columns, int halo, int t,
+                                       const float* moment_rows, float* partial_rows)
+        : p(params), strip(block), place(t), first_row(block.row - halo - HALO + place.row),
+          column(block.column - halo + place.column), moments(moment_rows + place.offset()),
+          partials(partial_rows + place.row * T + place.column), map_columns(column, params.map_left, params.map_right),
+          owned_columns(column, max(block.column, params.map_left), min(block.column + out_columns, params.map_right)) {}
+
+    __device__ __forceinline__ void step(int stage, int buffer) {
+        const float* from = moments + buffer * MOMENT_BUFFER;
+        float m[MOMENTS][GROUP];
+#pragma unroll
+        for (int i = 0; i < MOMENTS; i++) horizontal_filter(from + i * ROW_PLANE, p, m[i]);
+
+        const MapPixels group{p, strip.plane, first_row + stage * STAGE_ROWS, column};
+        const bool row_in_map = group.row_in_map();
+        const bool row_owned = in_range(group.row, strip.row, strip.row_end);
+        float dissimilarity[GROUP];
+        float partial[PARTIALS][GROUP];
+        float mean2[GROUP];
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) {
+            const PixelSsim pixel({m[0][i], m[1][i], m[2][i], m[3][i]}, p);
+            dissimilarity[i] = pixel.dissimilarity;
+            partial[0][i] = pixel.mean_u - pixel.mean_v;
+            partial[1][i] = pixel.pu;
+            partial[2][i] = pixel.pv;
+            mean2[i] = pixel.mean_u + pixel.mean_v;
+        }
+        if (row_in_map && row_owned) take_value(group, dissimilarity);
+        if (KEEP == Keep::IN_SHARED) {
+            if (p.upstream_mode == UPSTREAM_MAP && row_in_map) apply_upstream(group, partial);
+            float* to = partials;
+#pragma unroll
+            for (int i = 0; i < PARTIALS; i++) store_group(to + i * PARTIAL_PLANE, partial[i]);
+            clear_outside(to, PARTIALS, PARTIAL_PLANE, row_in_map, map_columns);
+        }
+        if (KEEP == Keep::SAVED && row_owned && place.column < STRIP_COLUMNS && column < p.saved_pitch) {
+            save(p.saved_mean1, group, partial[0], row_in_map);
+            save(p.saved_pu, group, partial[1], row_in_map);
+            save(p.saved_pv, group, partial[2], row_in_map);
+            save(p.saved_mean2, group, mean2, row_in_map);
+        }
+    }
+
+    __device__ __forceinline__ void take_value(const MapPixels& group, const float (&dissimilarity)[GROUP]) {
+        float total = (dissimilarity[0] + dissimilarity[1]) + (dissimilarity[2] + dissimilarity[3]);
+        if (!owned_columns.all) {
+            total = 0.0f;
+#pragma unroll
+            for (int i = 0; i < GROUP; i++) total += owned_columns.contains(i) ? dissimilarity[i] : 0.0f;
+        }
+        sum.add(total);
+        if (p.map == nullptr) return;
+#pragma unroll
+        for (int i = 0; i < GROUP; i++)
+            if (owned_columns.contains(i)) p.map[group.map_offset(i)] = 1.0f - dissimilarity[i];
+    }
+
+    // Multiplies the partial derivatives by the upstream gradient of their pixels.
+    __device__ __forceinline__ void apply_upstream(const MapPixels& group, float (&partial)[PARTIALS][GROUP]) const {
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) {
+            const float upstream = map_columns.contains(i) ? __ldg(p.upstream + group.map_offset(i)) : 1.0f;
+#pragma unroll
+            for (int plane = 0; plane < PARTIALS; plane++) partial[plane][i] *= upstream;
+        }
+    }
+
+    __device__ __forceinline__ void save(float* plane, const MapPixels& group, const float (&value)[GROUP],
+                                         bool row_in_map) const {
+        if (plane == nullptr) return;
+        float* to = plane + group.saved_offset();
+        store_group(to, value);
+        clear_outside(to, 1, 0, row_in_map, map_columns);
+    }
+};
+
+// Writes the sum over the block to *out. The order of additions is fixed.
+__device__ __forceinline__ void write_block_sum(const CompensatedSum& sum, double* out) {
+    __shared__ double warp_sums[T / 32];
+    double total = sum.total();
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2) total += __shfl_xor_sync(0xffffffffu, total, offset);
+    if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = total;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        total = warp_sums[0];
+        for (int warp = 1; warp < T / 32; warp++) total += warp_sums[warp];
+        *out = total;
+    }
+}
