@@ -86,6 +86,11 @@ pub struct SavedFor {
     pub img2: bool,
 }
 
+impl SavedFor {
+    /// No gradient.
+    pub const NONE: SavedFor = SavedFor { img1: false, img2: false };
+}
+
 /// Everything about a computation that has a default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -284,7 +289,8 @@ impl Problem {
     }
 }
 
-fn map_region(shape: Shape, padding: Padding) -> Result<Region> {
+/// The pixels that have an SSIM; an error when there are none.
+pub(crate) fn map_region(shape: Shape, padding: Padding) -> Result<Region> {
     match padding {
         Padding::Same => Ok(Region { top: 0, left: 0, height: shape.h, width: shape.w }),
         Padding::Valid if shape.h < WINDOW_TAPS || shape.w < WINDOW_TAPS => Err(Error::Shape(format!(

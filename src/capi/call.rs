@@ -12,7 +12,7 @@ use super::types::fssim_options;
 use crate::cpu;
 use crate::cuda::{self, DevicePtr, Execution, Location};
 use crate::layout::{Sink, Source};
-use crate::problem::Problem;
+use crate::problem::{Problem, SavedFor};
 use crate::status::{Error, Result};
 
 /// What to compute, with the pointers that only this operation has.
@@ -65,8 +65,7 @@ struct Argument {
 pub(super) unsafe fn run(call: &Call, stream: Option<&StreamArguments>) -> Result<()> {
     check_null(call)?;
     // SAFETY: options is NULL or valid, the caller's promise.
-    let (problem, device) = unsafe { read_problem(call.options, call.shape) }?;
-    check_saved_for(call, &problem)?;
+    let (problem, device) = unsafe { read_problem(call.options, call.shape, from_saved(call)) }?;
     let arguments = arguments(call, &problem);
     check_alignment(&arguments)?;
     check_overlap(&arguments)?;
@@ -106,23 +105,14 @@ fn check_null(call: &Call) -> Result<()> {
     }
 }
 
-fn check_saved_for(call: &Call, problem: &Problem) -> Result<()> {
-    if let Operation::Backward { saved, grad_img1, grad_img2, .. } = call.operation
-        && !saved.is_null()
-    {
-        for (name, wanted, served) in [
-            ("grad_img1", !grad_img1.is_null(), problem.saved_for.img1),
-            ("grad_img2", !grad_img2.is_null(), problem.saved_for.img2),
-        ] {
-            if wanted && !served {
-                return Err(Error::Option(format!(
-                    "saved_for does not include {name}, so `saved` cannot give it; set it in fssim_saved_size, \
-                     fssim_forward and fssim_backward alike, or pass saved = NULL"
-                )));
-            }
+/// The gradients that this call takes from a `saved` buffer.
+fn from_saved(call: &Call) -> SavedFor {
+    match call.operation {
+        Operation::Backward { saved, grad_img1, grad_img2, .. } if !saved.is_null() => {
+            SavedFor { img1: !grad_img1.is_null(), img2: !grad_img2.is_null() }
         }
+        _ => SavedFor::NONE,
     }
-    Ok(())
 }
 
 fn arguments(call: &Call, problem: &Problem) -> Vec<Argument> {

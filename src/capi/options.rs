@@ -4,7 +4,7 @@ use std::ptr;
 
 use super::types::*;
 use crate::layout::Layout;
-use crate::problem::{Options, Padding, Problem, Reduction, SavedFor, Shape};
+use crate::problem::{Options, Padding, Problem, Reduction, SavedFor, Shape, map_region};
 use crate::status::{Error, Result};
 use crate::window::WINDOW_TAPS;
 
@@ -72,24 +72,51 @@ pub(super) fn check_struct_size(struct_size: usize) -> Result<()> {
     )))
 }
 
-/// Checks the options (NULL: the defaults) and the shape.
+/// Checks the options (NULL: the defaults) and the shape, in the documented order. `from_saved`: the gradients that the
+/// call takes from a `saved` buffer.
 ///
 /// # Safety
 /// `options` is NULL or points to a `usize` followed by as many bytes as it says.
-pub(super) unsafe fn read_problem(options: *const fssim_options, shape: [i64; 4]) -> Result<(Problem, DeviceChoice)> {
+pub(super) unsafe fn read_problem(
+    options: *const fssim_options,
+    shape: [i64; 4],
+    from_saved: SavedFor,
+) -> Result<(Problem, DeviceChoice)> {
     // SAFETY: the caller's promise.
     let options = unsafe { copy_options(options) }?;
     let shape = Shape::new(shape[0], shape[1], shape[2], shape[3])?;
+    let padding = match options.padding {
+        FSSIM_PADDING_SAME => Padding::Same,
+        FSSIM_PADDING_VALID => Padding::Valid,
+        other => return Err(unknown("padding", other, "FSSIM_PADDING_*")),
+    };
+    map_region(shape, padding)?;
     let device = match options.device {
         FSSIM_DEVICE_AUTO => DeviceChoice::Auto,
         FSSIM_DEVICE_CPU => DeviceChoice::Cpu,
         FSSIM_DEVICE_CUDA => DeviceChoice::Cuda,
         other => return Err(unknown("device", other, "FSSIM_DEVICE_*")),
     };
-    let core = to_core(&options)?;
+    let core = to_core(&options, padding)?;
+    check_saved_for(core.saved_for, from_saved)?;
     let problem = Problem::new(shape, &core)?;
+    check_elements(&options)?;
     refuse_unsupported(&options)?;
     Ok((problem, device))
+}
+
+fn check_saved_for(saved_for: SavedFor, from_saved: SavedFor) -> Result<()> {
+    for (name, wanted, served) in
+        [("grad_img1", from_saved.img1, saved_for.img1), ("grad_img2", from_saved.img2, saved_for.img2)]
+    {
+        if wanted && !served {
+            return Err(Error::Option(format!(
+                "saved_for does not include {name}, so `saved` cannot give it; set it in fssim_saved_size, \
+                 fssim_forward and fssim_backward alike, or pass saved = NULL"
+            )));
+        }
+    }
+    Ok(())
 }
 
 unsafe fn copy_options(options: *const fssim_options) -> Result<fssim_options> {
@@ -111,12 +138,7 @@ unsafe fn copy_options(options: *const fssim_options) -> Result<fssim_options> {
     Ok(copy)
 }
 
-fn to_core(options: &fssim_options) -> Result<Options> {
-    let padding = match options.padding {
-        FSSIM_PADDING_SAME => Padding::Same,
-        FSSIM_PADDING_VALID => Padding::Valid,
-        other => return Err(unknown("padding", other, "FSSIM_PADDING_*")),
-    };
+fn to_core(options: &fssim_options, padding: Padding) -> Result<Options> {
     let reduction = match options.reduction {
         FSSIM_REDUCTION_MEAN => Reduction::Mean,
         FSSIM_REDUCTION_PER_IMAGE => Reduction::PerImage,
@@ -161,10 +183,10 @@ fn to_core(options: &fssim_options) -> Result<Options> {
         data_range: options.data_range,
         k1: options.k1,
         k2: options.k2,
-        img1: layout("img1", &options.img1)?,
-        img2: layout("img2", &options.img2)?,
-        grad_img1: layout("grad_img1", &options.grad_img1)?,
-        grad_img2: layout("grad_img2", &options.grad_img2)?,
+        img1: layout(&options.img1),
+        img2: layout(&options.img2),
+        grad_img1: layout(&options.grad_img1),
+        grad_img2: layout(&options.grad_img2),
         saved_for: SavedFor {
             img1: options.saved_for & FSSIM_SAVE_FOR_IMG1 != 0,
             img2: options.saved_for & FSSIM_SAVE_FOR_IMG2 != 0,
@@ -172,28 +194,39 @@ fn to_core(options: &fssim_options) -> Result<Options> {
     })
 }
 
-fn layout(name: &str, layout: &fssim_layout) -> Result<Layout> {
-    if !(FSSIM_DTYPE_F32..=FSSIM_DTYPE_F64).contains(&layout.dtype) {
-        return Err(Error::Layout(format!("{name}: dtype is {}; expected one of FSSIM_DTYPE_*", layout.dtype)));
+fn layout(layout: &fssim_layout) -> Layout {
+    Layout::strided(layout.stride_n, layout.stride_c, layout.stride_h, layout.stride_w)
+}
+
+/// The images and gradients, with the names of their members.
+fn layouts(options: &fssim_options) -> [(&'static str, &fssim_layout); 4] {
+    [
+        ("img1", &options.img1),
+        ("img2", &options.img2),
+        ("grad_img1", &options.grad_img1),
+        ("grad_img2", &options.grad_img2),
+    ]
+}
+
+fn check_elements(options: &fssim_options) -> Result<()> {
+    for (name, layout) in layouts(options) {
+        if !(FSSIM_DTYPE_F32..=FSSIM_DTYPE_F64).contains(&layout.dtype) {
+            return Err(Error::Layout(format!("{name}: dtype is {}; expected one of FSSIM_DTYPE_*", layout.dtype)));
+        }
+        if layout.reserved != 0 {
+            return Err(Error::Layout(format!("{name}: reserved is {}; expected 0", layout.reserved)));
+        }
+        if !layout.scale.is_finite() {
+            return Err(Error::Layout(format!("{name}: scale is {}; expected a finite number", layout.scale)));
+        }
     }
-    if layout.reserved != 0 {
-        return Err(Error::Layout(format!("{name}: reserved is {}; expected 0", layout.reserved)));
-    }
-    if !layout.scale.is_finite() {
-        return Err(Error::Layout(format!("{name}: scale is {}; expected a finite number", layout.scale)));
-    }
-    Ok(Layout::strided(layout.stride_n, layout.stride_c, layout.stride_h, layout.stride_w))
+    Ok(())
 }
 
 /// Well-formed requests that later versions will answer.
 fn refuse_unsupported(options: &fssim_options) -> Result<()> {
     let unsupported = |what: String| Err(Error::Unsupported(format!("{what} is not supported by this version")));
-    for (name, layout) in [
-        ("img1", &options.img1),
-        ("img2", &options.img2),
-        ("grad_img1", &options.grad_img1),
-        ("grad_img2", &options.grad_img2),
-    ] {
+    for (name, layout) in layouts(options) {
         if layout.dtype != FSSIM_DTYPE_F32 {
             return unsupported(format!("{name}: dtype {}", layout.dtype));
         }

@@ -8,6 +8,7 @@ use super::status::null_argument;
 use super::types::{fssim_options, fssim_status};
 use crate::cpu::threads;
 use crate::cuda;
+use crate::problem::SavedFor;
 use crate::status::Error;
 
 /// Fills `options` with the defaults: `fssim_options options; fssim_options_init(&options, sizeof options);`.
@@ -44,7 +45,7 @@ pub unsafe extern "C" fn fssim_saved_size(
             return Err(null_argument("bytes"));
         }
         // SAFETY: options is NULL or points to struct_size readable bytes, the caller answers for it.
-        let (problem, _) = unsafe { read_problem(options, [n, c, h, w]) }?;
+        let (problem, _) = unsafe { read_problem(options, [n, c, h, w], SavedFor::NONE) }?;
         // SAFETY: bytes is not NULL and the caller answers for the rest.
         unsafe { *bytes = problem.saved_elements() * size_of::<f32>() };
         Ok(())
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn fssim_workspace_size(
             return Err(null_argument("bytes"));
         }
         // SAFETY: options is NULL or points to struct_size readable bytes, the caller answers for it.
-        let (problem, _) = unsafe { read_problem(options, [n, c, h, w]) }?;
+        let (problem, _) = unsafe { read_problem(options, [n, c, h, w], SavedFor::NONE) }?;
         // SAFETY: bytes is not NULL and the caller answers for the rest.
         unsafe { *bytes = cuda::workspace_bytes(&problem) };
         Ok(())
