@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 # A skip says why on one line of its own, in every language: `skipped: WHAT: WHY`.
 SKIP_LINE = re.compile(r"^\s*skipped: (.+?)\s*$", re.MULTILINE)
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
+CARGO_OUTPUT = re.compile(r"^---- .+ stdout ----$", re.MULTILINE)
 CARGO_IGNORED = re.compile(r"^test (.+) \.\.\. ignored(?:, (.+))?$", re.MULTILINE)
 PYTEST_RESULT = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)
 PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] (.+)$", re.MULTILINE)
@@ -33,9 +34,10 @@ def count(kind, log, status):
 
 def read_cargo(log):
     results = [tuple(map(int, match)) for match in CARGO_RESULT.findall(log)]
-    skips = SKIP_LINE.findall(log)
     # libtest has no skipping at run time: a test that skipped itself counts as passed there.
-    passed = sum(passed for passed, _, _ in results) - len(skips)
+    sections = CARGO_OUTPUT.split(log)[1:]
+    passed = sum(passed for passed, _, _ in results) - sum(bool(SKIP_LINE.search(section)) for section in sections)
+    skips = SKIP_LINE.findall(log)
     ignored = [f"{name}: {why or 'marked #[ignore]'}" for name, why in CARGO_IGNORED.findall(log)]
     return Counts(passed, sum(failed for _, failed, _ in results), skips + ignored)
 

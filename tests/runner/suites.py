@@ -11,7 +11,8 @@ class Suite:
     what: str
     command: list[str]  # {tool} stands for the path of a tool of `needs`, {root} and {target} for the folders
     reports: str = "step"  # how it counts: step, or a reader of counts.py
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()  # tools without which it cannot run
+    wants: tuple[str, ...] = ()  # tools that some of its tests need; it says itself what it skips
     env: dict[str, str] = field(default_factory=dict)
     # The suite that runs the CUDA tests of this one on the emulated driver; it answers for those skipped here.
     cuda_suite: str | None = None
@@ -49,6 +50,21 @@ SUITES = [
         ["tests/ctest/run"],
         reports="plain",
         needs=("g++",),
+    ),
+    Suite(
+        "c",
+        "C programs linked to the shared and the static library, the exports, valgrind",
+        ["tests/c/run", "{target}/release"],
+        reports="plain",
+        needs=("library", "g++"),
+        wants=("valgrind", "cuda-headers"),
+    ),
+    Suite(
+        "python",
+        "the Python package: NumPy, PyTorch on the CPU, the wheel",
+        ["{python}", "-m", "pytest", "bindings/python/tests"],
+        reports="pytest",
+        needs=("library", "python"),
     ),
     Suite("ptx", "the committed PTX is what the kernels compile to", ["kernels/build-ptx", "--check"], needs=("nvrtc",)),
     Suite("ptxas", "no kernel spills registers on any GPU", ["kernels/build-ptx", "--ptxas"], needs=("ptxas",)),

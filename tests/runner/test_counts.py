@@ -8,6 +8,7 @@ CARGO = """
 test header ... ok
 test gpu ... ignored, needs two GPUs
 ---- simd stdout ----
+skipped: fma4: this CPU has no FMA4
 skipped: avx512: this CPU has no AVX-512
 test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.08s
 test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
@@ -21,7 +22,7 @@ PLAIN = "ok: forward\nskipped: driver: no CUDA driver\n4 passed, 0 failed, 1 ski
 
 class CountTest(unittest.TestCase):
     def test_cargo_adds_the_results_and_takes_off_what_skipped_itself(self):
-        skips = ["avx512: this CPU has no AVX-512", "gpu: needs two GPUs"]
+        skips = ["fma4: this CPU has no FMA4", "avx512: this CPU has no AVX-512", "gpu: needs two GPUs"]
         self.assertEqual(count("cargo", CARGO, 0), Counts(4, 0, skips))
 
     def test_cargo_that_does_not_compile_is_a_failure(self):
