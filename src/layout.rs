@@ -124,6 +124,17 @@ impl<'a> Source<'a> {
         Source { data, strides, lifetime: PhantomData }
     }
 
+    /// The address of an element, and the stride from one column to the next.
+    ///
+    /// # Safety
+    /// The indices are inside the shape that the strides were resolved for.
+    #[inline(always)]
+    pub unsafe fn at(&self, n: usize, c: usize, h: usize, column: usize) -> (*const f32, usize) {
+        let Strides { n: sn, c: sc, h: sh, w: sw, .. } = self.strides;
+        // SAFETY: the caller keeps the indices inside the shape, and the view's maker promised those elements.
+        (unsafe { self.data.add(n * sn + c * sc + h * sh + column * sw) }, sw)
+    }
+
     /// Copies `into.len()` pixels, each multiplied by `scale`, from column `column` of a row on.
     ///
     /// # Safety

@@ -1,0 +1,187 @@
+//! The three operations: turn arguments into a [`Job`], run its units, reduce their sums.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::grid::Grid;
+use super::input::Images;
+use super::march::{Job, Upstream};
+use super::pixel::GRADIENT_FACTOR;
+use super::rung::Rung;
+use super::scratch::{Scratch, filled};
+use super::threads;
+use crate::layout::{Sink, Source, Strides};
+use crate::problem::{Problem, Reduction};
+use crate::status::Result;
+
+/// Pixels that are worth a thread of their own: some 50 microseconds of work, the price of starting one.
+const PIXELS_PER_THREAD: usize = 1 << 16;
+
+pub(super) fn forward(
+    rung: Rung,
+    problem: &Problem,
+    img1: Source<'_>,
+    img2: Source<'_>,
+    ssim: &mut [f32],
+    saved: Option<&mut [f32]>,
+) -> Result<()> {
+    let mut job = job(problem, img1, img2, Grid::of_map(problem));
+    let mut planes = 0;
+    if let Some(saved) = saved {
+        clear_margins(problem, saved);
+        planes = usize::from(problem.saved_for.img1) + usize::from(problem.saved_for.img2);
+        if !problem.saved_for.img1 {
+            job.images.swap();
+        }
+        job.saved_to = Some(std::array::from_fn(|plane| {
+            let plane = plane.min(problem.saved_planes() - 1);
+            let start = plane * saved_strides(problem).extent;
+            // SAFETY: `saved` holds saved_planes() planes of that extent, borrowed for as long as the job.
+            unsafe { Sink::from_raw(saved.as_mut_ptr().add(start), saved_strides(problem)) }
+        }));
+    }
+    run_with_value(rung, planes, job, ssim)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the arguments of fssim_backward")]
+pub(super) fn backward(
+    rung: Rung,
+    problem: &Problem,
+    img1: Source<'_>,
+    img2: Source<'_>,
+    saved: Option<&[f32]>,
+    grad_ssim: Option<&[f32]>,
+    grad_img1: Option<Sink<'_>>,
+    grad_img2: Option<Sink<'_>>,
+) -> Result<()> {
+    let mut job = job(problem, img1, img2, Grid::of_gradient(problem));
+    let planes = set_gradients(&mut job, grad_img1, grad_img2);
+    job.upstream = match (grad_ssim, problem.reduction) {
+        (None, _) => Upstream::None,
+        // SAFETY: an upstream gradient holds values() floats, here the dense map.
+        (Some(map), Reduction::Map) => Upstream::Map(unsafe { Source::from_raw(map.as_ptr(), map_strides(problem)) }),
+        (Some(groups), _) => Upstream::Groups(groups),
+    };
+    if let Some(saved) = saved {
+        // The plane m2 follows m1, if that was kept.
+        let skipped = usize::from(grad_img1.is_none() && problem.saved_for.img1);
+        job.saved_from = Some(std::array::from_fn(|plane| {
+            let plane = if plane < 2 { plane } else { plane + skipped };
+            let start = plane.min(problem.saved_planes() - 1) * saved_strides(problem).extent;
+            // SAFETY: `saved` holds saved_planes() planes of that extent, borrowed for as long as the job.
+            unsafe { Source::from_raw(saved.as_ptr().add(start), saved_strides(problem)) }
+        }));
+    }
+    run(rung, planes, &job, None)
+}
+
+pub(super) fn value_and_grad(
+    rung: Rung,
+    problem: &Problem,
+    img1: Source<'_>,
+    img2: Source<'_>,
+    ssim: &mut [f32],
+    grad_img1: Option<Sink<'_>>,
+    grad_img2: Option<Sink<'_>>,
+) -> Result<()> {
+    let mut job = job(problem, img1, img2, Grid::of_gradient(problem));
+    let planes = set_gradients(&mut job, grad_img1, grad_img2);
+    run_with_value(rung, planes, job, ssim)
+}
+
+/// A job that reads the images and writes nothing yet.
+fn job<'a>(problem: &'a Problem, img1: Source<'a>, img2: Source<'a>, grid: Grid) -> Job<'a> {
+    Job {
+        problem,
+        images: Images { img1, img2, shape: problem.shape, inv_range: problem.inv_range },
+        grid,
+        saved_from: None,
+        saved_to: None,
+        map: None,
+        gradients: None,
+        upstream: Upstream::None,
+        gradient_factor: GRADIENT_FACTOR * problem.mean_factor() * f64::from(problem.inv_range),
+    }
+}
+
+/// Sets the outputs and returns their number. SSIM is symmetric: the gradient of img2 alone is that of img1 with the
+/// images exchanged.
+fn set_gradients<'a>(job: &mut Job<'a>, grad_img1: Option<Sink<'a>>, grad_img2: Option<Sink<'a>>) -> usize {
+    let (gradients, count) = match (grad_img1, grad_img2) {
+        (Some(first), Some(second)) => ([first, second], 2),
+        (Some(only), None) => ([only; 2], 1),
+        (None, Some(only)) => {
+            job.images.swap();
+            ([only; 2], 1)
+        }
+        (None, None) => return 0,
+    };
+    job.gradients = Some(gradients);
+    count
+}
+
+fn run_with_value(rung: Rung, planes: usize, mut job: Job<'_>, ssim: &mut [f32]) -> Result<()> {
+    let problem = job.problem;
+    if problem.reduction == Reduction::Map {
+        // SAFETY: `ssim` holds values() floats, here the dense map, borrowed for as long as the job.
+        job.map = Some(unsafe { Sink::from_raw(ssim.as_mut_ptr(), map_strides(problem)) });
+        return run(rung, planes, &job, None);
+    }
+    // Collected in place: no second allocation.
+    let sums: Vec<AtomicU64> = filled(0, job.grid.units())?.into_iter().map(AtomicU64::new).collect();
+    run(rung, planes, &job, Some(&sums))?;
+    let per_group = job.grid.units_per_plane() * problem.planes_per_group();
+    for (value, sums) in ssim.iter_mut().zip(sums.chunks_exact(per_group)) {
+        let sum: f64 = sums.iter().map(|sum| f64::from_bits(sum.load(Ordering::Relaxed))).sum();
+        *value = (sum * problem.mean_factor()) as f32;
+    }
+    Ok(())
+}
+
+/// Runs every unit; `sums` receives the sum of the map of each, as the bits of an f64.
+fn run(rung: Rung, planes: usize, job: &Job<'_>, sums: Option<&[AtomicU64]>) -> Result<()> {
+    let threads = threads::num_threads().min(job.problem.shape.elements().div_ceil(PIXELS_PER_THREAD));
+    threads::share(
+        job.grid.units(),
+        threads,
+        || Scratch::new(&job.grid, job.gradients.is_some()),
+        |scratch, index| {
+            // SAFETY: a rung in use is available, and each unit is run once.
+            let sum = unsafe { rung.run(planes, job, &job.grid.unit(index), scratch) };
+            if let Some(sums) = sums {
+                sums[index].store(sum.to_bits(), Ordering::Relaxed);
+            }
+        },
+    )
+}
+
+/// The dense map, [N][C][height][width].
+fn map_strides(problem: &Problem) -> Strides {
+    let pixels = problem.map_pixels();
+    Strides {
+        n: problem.shape.c * pixels,
+        c: pixels,
+        h: problem.map.width,
+        w: 1,
+        extent: problem.shape.planes() * pixels,
+    }
+}
+
+/// One kind of saved plane, [N][C][H][pitch].
+fn saved_strides(problem: &Problem) -> Strides {
+    let pitch = problem.saved_pitch();
+    let plane = problem.shape.h * pitch;
+    Strides { n: problem.shape.c * plane, c: plane, h: pitch, w: 1, extent: problem.shape.planes() * plane }
+}
+
+/// Zeros around the map in every saved plane, and in the columns that round a row up.
+fn clear_margins(problem: &Problem, saved: &mut [f32]) {
+    let (map, h) = (problem.map, problem.shape.h);
+    for (index, row) in saved.chunks_exact_mut(problem.saved_pitch()).enumerate() {
+        if (map.top..map.bottom()).contains(&(index % h)) {
+            row[..map.left].fill(0.0);
+            row[map.right()..].fill(0.0);
+        } else {
+            row.fill(0.0);
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! One unit of work: marches down the bands of a rectangle of tiles, left to right through each.
+//!
+//! Per tile, everything in level-1 cache:
+//!
+//!     rows of u, v --vertical moments--> transpose --horizontal moments--> map, partial planes
+//!       partial planes --horizontal filter--> transpose --vertical filter--> gradient
+//!
+//! Each filter sees two neighbouring tiles. The forward ones see their own and the next, so the input is one band and one
+//! column ahead; the backward ones see the one before and their own, so the gradient comes out RADIUS rows and columns
+//! behind, and at the edges of a unit one tile of the map is computed again.
+
+use super::grid::{Grid, Unit};
+use super::input::{self, Images};
+use super::pixel::{Constants, Inside, Moments, Shift, ssim_tile};
+use super::scratch::{Filtered, Input, PLANES, Scratch, Tiles};
+use super::simd::Vector;
+use super::tile::{RADIUS, TILE, Taps, Tile, backward_block, filter, moments};
+use crate::layout::{Sink, Source};
+use crate::problem::Problem;
+
+/// What the gradient is multiplied by.
+pub(super) enum Upstream<'a> {
+    /// Ones.
+    None,
+    /// A factor for each group of planes.
+    Groups(&'a [f32]),
+    /// A dense map of factors.
+    Map(Source<'a>),
+}
+
+/// Everything that the units of a call share.
+pub(super) struct Job<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) images: Images<'a>,
+    pub(super) grid: Grid,
+    /// Where the partial planes come from: None: computed.
+    pub(super) saved_from: Option<[Source<'a>; PLANES]>,
+    /// Where the first of the partial planes go; None: nowhere.
+    pub(super) saved_to: Option<[Sink<'a>; PLANES]>,
+    /// The dense map.
+    pub(super) map: Option<Sink<'a>>,
+    /// Gradients of img1 and img2, as many as M says; none: the value alone.
+    pub(super) gradients: Option<[Sink<'a>; 2]>,
+    pub(super) upstream: Upstream<'a>,
+    /// Multiplied onto each element of the gradient.
+    pub(super) gradient_factor: f64,
+}
+
+/// Vectors of constants.
+struct Lanes<V> {
+    taps: Taps<V>,
+    constants: Constants<V>,
+}
+
+/// Computes one unit and returns the sum of its map. M: gradients served by the partial planes, 0 for none.
+///
+/// # Safety
+/// The processor has V's instructions; no other thread works on the same unit of the same job.
+#[inline(always)]
+pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
+    let problem = job.problem;
+    let backward = M > 0 && job.gradients.is_some();
+    let Scratch { inputs, filtered, tiles, rows } = scratch;
+    let tiles = &mut tiles[0];
+    let map_bands = problem.map.height.div_ceil(TILE);
+    // The backward filters look one tile back.
+    let first_band = unit.bands.start - usize::from(backward && unit.bands.start > 0);
+    let first_column = unit.columns.start - usize::from(backward && unit.columns.start > 0);
+    let inputs = &mut inputs[..unit.columns.end + 1 - first_column];
+    let input_rows = |band: usize, rows: usize| input::Window {
+        plane: unit.plane,
+        first_row: origin(problem.map.top, band),
+        rows,
+        first_column: origin(problem.map.left, first_column),
+        slot: band % 2,
+    };
+    if backward && first_band == unit.bands.start {
+        for column in filtered.iter_mut() {
+            column.planes = [[Tile::ZERO; 2]; PLANES];
+        }
+    }
+    // SAFETY: the caller's promise; the unit lies inside the grid of the problem.
+    unsafe {
+        let lanes = Lanes { taps: Taps::new(&problem.window.taps), constants: Constants::new(problem.c1, problem.c2) };
+        let mut sum = V::zero_sum();
+        input::load::<V>(&job.images, input_rows(first_band, TILE), inputs, rows);
+        for band in first_band..unit.bands.end {
+            let ahead = if band + 1 == unit.bands.end { 2 * RADIUS } else { TILE };
+            input::load::<V>(&job.images, input_rows(band + 1, ahead), inputs, rows);
+            if backward && first_column == unit.columns.start {
+                tiles.partials.iter_mut().for_each(|plane| plane[1 - first_column % 2] = Tile::ZERO);
+            }
+            let mut shift = Shift::ZERO;
+            for (g, input) in inputs.iter().enumerate() {
+                let slot = (first_column + g) % 2;
+                if band < map_bands && job.saved_from.is_none() {
+                    vertical_moments(&lanes, input, band % 2, slot, tiles);
+                }
+                if g == 0 {
+                    continue;
+                }
+                let column = first_column + g - 1;
+                let own = unit.bands.contains(&band) && unit.columns.contains(&column);
+                let (shift_before, next, input) = (shift, input, &inputs[g - 1]);
+                let at = At { plane: unit.plane, band, column };
+                shift = input.shift[band % 2];
+                let step = next.shift[band % 2].relative_to(shift);
+                sum = partial_planes::<V, M>(job, &lanes, &at, shift, step, own, sum, tiles);
+                if backward && unit.columns.contains(&column) {
+                    let filtered = &mut filtered[column - unit.columns.start];
+                    rebase::<V, M>(&mut tiles.partials, 1 - column % 2, shift_before, shift);
+                    horizontal_filter::<V, M>(&lanes, column % 2, band % 2, tiles, filtered);
+                    if own {
+                        rebase::<V, M>(&mut filtered.planes, 1 - band % 2, filtered.shift, shift);
+                        gradient::<V, M>(job, &lanes, &at, input, filtered, tiles);
+                    }
+                    filtered.shift = shift;
+                }
+            }
+        }
+        V::total(sum)
+    }
+}
+
+/// The first row or column of the image that tile `index` reads, `start` being that of the map.
+fn origin(start: usize, index: usize) -> isize {
+    (start + index * TILE) as isize - RADIUS as isize
+}
+
+/// A tile of a plane.
+struct At {
+    plane: usize,
+    band: usize,
+    column: usize,
+}
+
+#[inline(always)]
+unsafe fn vertical_moments<V: Vector>(lanes: &Lanes<V>, input: &Input, current: usize, slot: usize, tiles: &mut Tiles) {
+    let [mean, variance] = &mut tiles.spare;
+    let next = input.shift[1 - current].relative_to(input.shift[current]);
+    for (ring, step, to) in [(&input.u, next.u, 0), (&input.v, next.v, 2)] {
+        let rows = [&ring[current], &ring[1 - current]];
+        // SAFETY: the caller's promise that the processor has V's instructions.
+        unsafe {
+            moments::<V, false>(rows, rows, step, &lanes.taps, mean, variance);
+            V::transpose(mean, &mut tiles.vertical[to][slot]);
+            V::transpose(variance, &mut tiles.vertical[to + 1][slot]);
+        }
+    }
+}
+
+/// Fills the partial planes of a map tile, transposed, and writes what is wanted of the map and of the planes.
+#[allow(clippy::too_many_arguments, reason = "all differ from tile to tile")]
+#[inline(always)]
+unsafe fn partial_planes<V: Vector, const M: usize>(
+    job: &Job<'_>,
+    lanes: &Lanes<V>,
+    at: &At,
+    shift: Shift,
+    step: Shift,
+    own: bool,
+    sum: V::Sum,
+    tiles: &mut Tiles,
+) -> V::Sum {
+    let problem = job.problem;
+    let slot = at.column % 2;
+    let inside = Inside {
+        rows: problem.map.height.saturating_sub(at.band * TILE).min(TILE),
+        columns: problem.map.width.saturating_sub(at.column * TILE).min(TILE),
+    };
+    if inside.rows == 0 || inside.columns == 0 {
+        tiles.partials.iter_mut().for_each(|plane| plane[slot] = Tile::ZERO);
+        return sum;
+    }
+    let (image, channel) = (at.plane / problem.shape.c, at.plane % problem.shape.c);
+    let place = Place { image, channel, row: at.band * TILE, column: at.column * TILE, inside };
+    let mut total = sum;
+    // SAFETY: the caller's promise that the processor has V's instructions. `place` is inside the map.
+    unsafe {
+        if let Some(saved) = &job.saved_from {
+            let place = place.moved_by(problem.map.top, problem.map.left);
+            for plane in 0..2 + M {
+                place.read(&saved[plane], &mut tiles.spare[0]);
+                V::transpose(&tiles.spare[0], &mut tiles.partials[plane][slot]);
+            }
+        } else {
+            horizontal_moments(lanes, step, slot, tiles);
+            let [mean_u, var_u, mean_v, var_v] = &tiles.moments;
+            let moments = Moments { mean_u, var_u, mean_v, var_v };
+            let partials = tiles.partials.each_mut().map(|plane| &mut plane[slot]);
+            total = ssim_tile::<V, M>(&moments, &lanes.constants, shift, inside, &mut tiles.map, partials, sum);
+            if let Some(map) = &job.map
+                && own
+            {
+                V::transpose(&tiles.map, &mut tiles.spare[0]);
+                place.write(map, &tiles.spare[0]);
+            }
+            if let Some(saved) = &job.saved_to
+                && own
+            {
+                let place = place.moved_by(problem.map.top, problem.map.left);
+                for plane in 0..2 + M {
+                    V::transpose(&tiles.partials[plane][slot], &mut tiles.spare[0]);
+                    place.write(&saved[plane], &tiles.spare[0]);
+                }
+            }
+        }
+        if let Upstream::Map(upstream) = &job.upstream {
+            let [rows, columns] = &mut tiles.spare;
+            place.read(upstream, rows);
+            V::transpose(rows, columns);
+            for plane in 0..2 + M {
+                multiply::<V>(&mut tiles.partials[plane][slot], columns);
+            }
+        }
+    }
+    if own { total } else { sum }
+}
+
+#[inline(always)]
+unsafe fn horizontal_moments<V: Vector>(lanes: &Lanes<V>, step: Shift, slot: usize, tiles: &mut Tiles) {
+    // The vertical moments of the next column are there already: they are in the other slot.
+    let Tiles { vertical: [mean_u, var_u, mean_v, var_v], moments: out, .. } = tiles;
+    let [out_mean_u, out_var_u, out_mean_v, out_var_v] = out;
+    let next = 1 - slot;
+    // SAFETY: the caller's promise that the processor has V's instructions.
+    unsafe {
+        moments::<V, true>(
+            [&mean_u[slot], &mean_u[next]],
+            [&var_u[slot], &var_u[next]],
+            step.u,
+            &lanes.taps,
+            out_mean_u,
+            out_var_u,
+        );
+        moments::<V, true>(
+            [&mean_v[slot], &mean_v[next]],
+            [&var_v[slot], &var_v[next]],
+            step.v,
+            &lanes.taps,
+            out_mean_v,
+            out_var_v,
+        );
+    }
+}
+
+#[inline(always)]
+unsafe fn multiply<V: Vector>(tile: &mut Tile, factors: &Tile) {
+    for (values, factors) in tile.0.iter_mut().zip(&factors.0) {
+        for lane in (0..TILE).step_by(V::LANES) {
+            // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
+            unsafe {
+                let product = V::load(values.as_ptr().add(lane)).mul(V::load(factors.as_ptr().add(lane)));
+                product.store(values.as_mut_ptr().add(lane));
+            }
+        }
+    }
+}
+
+/// Takes the planes m1, m2 of the part of a tile that the backward filter will read relative to another pixel.
+#[inline(always)]
+unsafe fn rebase<V: Vector, const M: usize>(planes: &mut [[Tile; 2]; PLANES], slot: usize, from: Shift, to: Shift) {
+    if from == to {
+        return;
+    }
+    let [pu, pv, means @ ..] = planes;
+    // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
+    unsafe {
+        let (by_u, by_v) = (V::splat(to.relative_to(from).u), V::splat(to.relative_to(from).v));
+        for i in TILE - 2 * RADIUS..TILE {
+            for lane in (0..TILE).step_by(V::LANES) {
+                let pu = V::load(pu[slot].0[i].as_ptr().add(lane)).mul(by_u);
+                let pv = V::load(pv[slot].0[i].as_ptr().add(lane));
+                for (m, mean) in means.iter_mut().enumerate().take(M) {
+                    let mean = mean[slot].0[i].as_mut_ptr().add(lane);
+                    let value = V::load(mean).add(pu);
+                    if m == 0 { pv.mul_add(by_v, value) } else { pv.neg_mul_add(by_v, value) }.store(mean);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn horizontal_filter<V: Vector, const M: usize>(
+    lanes: &Lanes<V>,
+    slot: usize,
+    current: usize,
+    tiles: &mut Tiles,
+    filtered: &mut Filtered,
+) {
+    let Tiles { partials, spare: [spare, _], .. } = tiles;
+    for plane in 0..2 + M {
+        let pair = [&partials[plane][1 - slot], &partials[plane][slot]];
+        // SAFETY: the caller's promise that the processor has V's instructions.
+        unsafe {
+            filter(pair, &lanes.taps, spare);
+            V::transpose(spare, &mut filtered.planes[plane][current]);
+        }
+    }
+}
+
+/// The vertical filter of a tile, and the gradient that it completes.
+#[inline(always)]
+unsafe fn gradient<V: Vector, const M: usize>(
+    job: &Job<'_>,
+    lanes: &Lanes<V>,
+    at: &At,
+    input: &Input,
+    filtered: &Filtered,
+    tiles: &mut Tiles,
+) {
+    let problem = job.problem;
+    let Some(sinks) = &job.gradients else { return };
+    let factor = match job.upstream {
+        Upstream::Groups(groups) => f64::from(groups[at.plane / problem.planes_per_group()]) * job.gradient_factor,
+        // A map is multiplied onto the partial planes instead.
+        Upstream::None | Upstream::Map(_) => job.gradient_factor,
+    };
+    let current = at.band % 2;
+    // SAFETY: the caller's promise that the processor has V's instructions.
+    unsafe {
+        for lane in (0..TILE).step_by(V::LANES) {
+            let combine = Combine { lanes, factor: factor as f32, input, filtered, current, lane };
+            combine.block::<M, 0>(&mut tiles.gradients);
+            combine.block::<M, 4>(&mut tiles.gradients);
+            combine.block::<M, 8>(&mut tiles.gradients);
+            combine.block::<M, 12>(&mut tiles.gradients);
+        }
+        let (top, left) = (origin(problem.map.top, at.band), origin(problem.map.left, at.column));
+        for m in 0..M {
+            write_clipped(&sinks[m], problem, at.plane, top, left, &tiles.gradients[m]);
+        }
+    }
+}
+
+struct Combine<'a, V> {
+    lanes: &'a Lanes<V>,
+    factor: f32,
+    input: &'a Input,
+    filtered: &'a Filtered,
+    current: usize,
+    lane: usize,
+}
+
+impl<V: Vector> Combine<'_, V> {
+    /// Rows FIRST to FIRST + 3: factor * [G*m + u G*pu +- v G*pv], u and v relative to the shift.
+    #[inline(always)]
+    unsafe fn block<const M: usize, const FIRST: usize>(&self, out: &mut [Tile; 2]) {
+        let Combine { current, lane, .. } = *self;
+        let pair = |plane: usize| [&self.filtered.planes[plane][1 - current], &self.filtered.planes[plane][current]];
+        // SAFETY: the processor has V's instructions; lane + LANES is at most TILE.
+        unsafe {
+            let pu = backward_block::<V, FIRST>(pair(0), &self.lanes.taps, lane);
+            let pv = backward_block::<V, FIRST>(pair(1), &self.lanes.taps, lane);
+            for m in 0..M {
+                let mean = backward_block::<V, FIRST>(pair(2 + m), &self.lanes.taps, lane);
+                for i in 0..mean.len() {
+                    let row = FIRST + i;
+                    let u = V::load(self.input.u[current].0[row].as_ptr().add(lane));
+                    let v = V::load(self.input.v[current].0[row].as_ptr().add(lane));
+                    let with_u = u.mul_add(pu[i], mean[i]);
+                    let all = if m == 0 { v.mul_add(pv[i], with_u) } else { v.neg_mul_add(pv[i], with_u) };
+                    all.mul(V::splat(self.factor)).store(out[m].0[row].as_mut_ptr().add(lane));
+                }
+            }
+        }
+    }
+}
+
+/// A tile of a plane, in rows and columns of the map or the image, with its part that exists.
+#[derive(Clone, Copy)]
+struct Place {
+    image: usize,
+    channel: usize,
+    row: usize,
+    column: usize,
+    inside: Inside,
+}
+
+impl Place {
+    fn moved_by(self, rows: usize, columns: usize) -> Self {
+        Place { row: self.row + rows, column: self.column + columns, ..self }
+    }
+
+    /// Zero outside.
+    #[inline(always)]
+    unsafe fn read(&self, from: &Source<'_>, tile: &mut Tile) {
+        *tile = Tile::ZERO;
+        for (r, row) in tile.0.iter_mut().take(self.inside.rows).enumerate() {
+            let into = &mut row[..self.inside.columns];
+            // SAFETY: the caller's promise that the place is inside the shape of `from`.
+            unsafe { from.read_row(self.image, self.channel, self.row + r, self.column, 1.0, into) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn write(&self, to: &Sink<'_>, tile: &Tile) {
+        for (r, row) in tile.0.iter().take(self.inside.rows).enumerate() {
+            let from = &row[..self.inside.columns];
+            // SAFETY: the caller's promise that the place is inside the shape of `to`, and the unit's own.
+            unsafe { to.write_row(self.image, self.channel, self.row + r, self.column, from) };
+        }
+    }
+}
+
+/// Writes the part of a tile that lies inside the image.
+#[inline(always)]
+unsafe fn write_clipped(to: &Sink<'_>, problem: &Problem, plane: usize, top: isize, left: isize, tile: &Tile) {
+    let shape = problem.shape;
+    let (image, channel) = (plane / shape.c, plane % shape.c);
+    let clip = |start: isize, size: usize| {
+        let first = start.min(0).unsigned_abs().min(TILE);
+        first..(size as isize - start).clamp(first as isize, TILE as isize) as usize
+    };
+    let (rows, columns) = (clip(top, shape.h), clip(left, shape.w));
+    for r in rows {
+        let row = (top + r as isize) as usize;
+        // SAFETY: row and columns are inside the image, and this tile belongs to this unit alone.
+        unsafe {
+            if columns.len() == TILE {
+                to.write_row(image, channel, row, left as usize, &tile.0[r]);
+            } else if !columns.is_empty() {
+                let column = (left + columns.start as isize) as usize;
+                to.write_row(image, channel, row, column, &tile.0[r][columns.clone()]);
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Which instructions the processor has, and the functions compiled for each.
+
+use std::sync::OnceLock;
+
+use super::grid::Unit;
+use super::march::{Job, march};
+use super::scratch::Scratch;
+use super::simd;
+use crate::status::{Error, Result};
+
+/// One set of instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rung {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Rung {
+    /// All that this build knows, slowest first.
+    pub(super) const ALL: &'static [Rung] = &[
+        Rung::Portable,
+        #[cfg(target_arch = "x86_64")]
+        Rung::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Rung::Avx512,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Rung::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Rung::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Rung::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this processor has the instructions.
+    pub(super) fn available(self) -> bool {
+        match self {
+            Rung::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Rung::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Rung::Avx512 => is_x86_feature_detected!("avx512f"),
+        }
+    }
+
+    /// The one that calls use: the best available, or the one that the environment variable FSSIM_CPU names. Decided at
+    /// the first call. A name that cannot be used is an error of every call, so that a test which asks for instructions
+    /// never passes with others.
+    pub(super) fn current() -> Result<Rung> {
+        static CURRENT: OnceLock<Result<Rung>> = OnceLock::new();
+        CURRENT.get_or_init(|| Rung::choose(std::env::var_os("FSSIM_CPU").as_deref())).clone()
+    }
+
+    fn choose(name: Option<&std::ffi::OsStr>) -> Result<Rung> {
+        let available = || Rung::ALL.iter().copied().filter(|rung| rung.available());
+        match name {
+            None => Ok(available().next_back().unwrap_or(Rung::Portable)),
+            Some(name) => available().find(|rung| name == rung.name()).ok_or_else(|| {
+                let names: Vec<&str> = available().map(Rung::name).collect();
+                Error::Option(format!(
+                    "the environment variable FSSIM_CPU is {name:?}; this processor offers: {}",
+                    names.join(", ")
+                ))
+            }),
+        }
+    }
+
+    /// Computes one unit with these instructions; `planes`: gradients served by the partial planes, 0 to 2.
+    ///
+    /// # Safety
+    /// The rung is available; no other thread works on the same unit of the same job.
+    pub(super) unsafe fn run(self, planes: usize, job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Rung::Portable => portable::run(planes, job, unit, scratch),
+                #[cfg(target_arch = "x86_64")]
+                Rung::Avx2 => avx2::run(planes, job, unit, scratch),
+                #[cfg(target_arch = "x86_64")]
+                Rung::Avx512 => avx512::run(planes, job, unit, scratch),
+            }
+        }
+    }
+}
+
+/// The march compiled for one vector type, as a module.
+macro_rules! rung {
+    ($module:ident, $vector:ty $(, $feature:literal)*) => {
+        mod $module {
+            use super::*;
+
+            /// # Safety
+            /// As [`Rung::run`].
+            pub(super) unsafe fn run(planes: usize, job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match planes {
+                        0 => compiled::<0>(job, unit, scratch),
+                        1 => compiled::<1>(job, unit, scratch),
+                        _ => compiled::<2>(job, unit, scratch),
+                    }
+                }
+            }
+
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn compiled<const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
+                // SAFETY: the caller's promise; the instructions are enabled here.
+                unsafe { march::<$vector, M>(job, unit, scratch) }
+            }
+        }
+    };
+}
+
+rung!(portable, simd::Portable);
+#[cfg(target_arch = "x86_64")]
+rung!(avx2, simd::Avx2, "avx2", "fma");
+#[cfg(target_arch = "x86_64")]
+rung!(avx512, simd::Avx512, "avx512f");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_forces_a_rung_or_fails() {
+        assert_eq!(Rung::choose(Some("portable".as_ref())), Ok(Rung::Portable));
+        for rung in Rung::ALL.iter().filter(|rung| rung.available()) {
+            assert_eq!(Rung::choose(Some(rung.name().as_ref())), Ok(*rung));
+            assert!(Rung::choose(None).is_ok());
+        }
+        let Err(Error::Option(text)) = Rung::choose(Some("sse9".as_ref())) else { panic!("sse9 is no rung") };
+        assert!(text.contains("FSSIM_CPU") && text.contains("sse9") && text.contains("portable"), "{text}");
+    }
+}

@@ -1,0 +1,58 @@
+//! The vectors that the CPU backend computes with: one small trait, one implementation per instruction set.
+//!
+//! Everything generic over [`Vector`] is `#[inline(always)]`, so that it becomes part of the function in `rung` that
+//! enables the instructions. Closures are avoided there: they cannot be forced to inline.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx512::Avx512;
+pub(super) use portable::Portable;
+
+use super::tile::Tile;
+
+/// Some lanes of f32. The number of lanes divides the side of a tile.
+///
+/// # Safety
+/// The methods may only be called on a processor that has the implementation's instructions. Pointers must be valid for
+/// LANES floats; they need no alignment.
+#[allow(clippy::missing_safety_doc, reason = "one condition for all methods, stated above")]
+pub(super) trait Vector: Copy {
+    /// Floats in a vector.
+    const LANES: usize;
+    /// Whether to add the two inputs of equal taps before multiplying: 5 additions and 6 multiplications instead of 11
+    /// fused multiply-adds. Pays where a whole window fits into registers.
+    const FOLD: bool;
+    /// Running sums in f64.
+    type Sum: Copy;
+
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    /// `self * factor + addend`, fused where the hardware does that.
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// `addend - self * factor`, fused where the hardware does that.
+    unsafe fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
+    /// 1 / self, correctly rounded.
+    unsafe fn reciprocal(self) -> Self;
+    /// `self / divisor`, exactly 1 for equal operands. `reciprocal` is that of the divisor.
+    unsafe fn quotient(self, divisor: Self, reciprocal: Self) -> Self;
+    /// The bits of `self` where `mask` has ones: selects, so that NaN does not survive a mask of zeros.
+    unsafe fn and(self, mask: Self) -> Self;
+
+    unsafe fn zero_sum() -> Self::Sum;
+    unsafe fn add_to_sum(self, sum: Self::Sum) -> Self::Sum;
+    unsafe fn total(sum: Self::Sum) -> f64;
+
+    /// `to[column][row] = from[row][column]`.
+    unsafe fn transpose(from: &Tile, to: &mut Tile);
+}
