@@ -99,8 +99,8 @@ struct MapGroups {
     __device__ __forceinline__ void step(int stage, int buffer) {
         const float* from = moments + buffer * MOMENT_BUFFER;
         float m[MOMENTS][GROUP];
-#pragma unroll
-        for (int i = 0; i < MOMENTS; i++) horizontal_filter(from + i * ROW_PLANE, p, m[i]);
+        horizontal_variance(from, from + 2 * ROW_PLANE, p, m[0], m[2]);
+        horizontal_variance(from + ROW_PLANE, from + 3 * ROW_PLANE, p, m[1], m[3]);
 
         const MapPixels group{p, strip.plane, first_row + stage * STAGE_ROWS, column};
         const bool row_in_map = group.row_in_map();

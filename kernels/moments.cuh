@@ -16,13 +16,13 @@ struct PixelSsim {
     float mean_u;           // parts of dS/d(mean of x) and dS/d(mean of y): mean_u - mean_v and mean_u + mean_v
     float mean_v;
 
-    // The gradient of img1 is G*(mean_u - mean_v) + u G*pu + v G*pv, that of img2 G*(mean_u + mean_v) + u G*pu - v G*pv.
+    // m: means of u and v, variances of u and v. The gradient of img1 is G*(mean_u - mean_v) + u G*pu + v G*pv, that of img2 G*(mean_u + mean_v) + u G*pu - v G*pv.
     __device__ __forceinline__ PixelSsim(const float (&m)[MOMENTS], const StripParams& p) {
         const float mu2 = m[0] * m[0];
         const float mv2 = m[1] * m[1];
-        const float var_v = m[3] - mv2;
+        const float var_v = m[3];
         const float t1 = mu2 + p.two_c1;
-        const float t2 = (m[2] - mu2) + p.two_c2;
+        const float t2 = m[2] + p.two_c2;
         const float a = t1 + mv2;
         const float c = t1 - mv2;
         const float b = t2 + var_v;

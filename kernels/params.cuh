@@ -45,6 +45,7 @@ struct StripParams {
     float two_c2;              // 2 k2^2
     float grad_scale;          // multiplied onto every gradient element: inv_range / pixels averaged
     float taps[WINDOW_TAPS];
+    float tap_tails[WINDOW_TAPS - 1];    // tap_tails[k] = taps[k + 1] + ... + taps[WINDOW_TAPS - 1]
 };
 
 // One launch of the reduction: block g writes out[g] = 1 - scale * sum of partials[g * per_group ...].

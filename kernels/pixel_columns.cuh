@@ -1,11 +1,11 @@
-// Vertical part: pixels -> vertically filtered moment planes, one column a thread.
+// Vertical part: pixels -> vertical moments, one column a thread.
 //
-// All filters run on u = x + y and v = x - y and their squares; moments.cuh says why.
+// All filters run on u = x + y and v = x - y; moments.cuh says why.
 #pragma once
 
 #include "strip.cuh"
 
-constexpr int MOMENTS = 4;    // planes u, v, u^2, v^2
+constexpr int MOMENTS = 4;    // planes: means of u and v, variances of u and v
 constexpr int MOMENT_BUFFER = MOMENTS * ROW_PLANE;
 
 struct PixelColumns {
@@ -17,7 +17,8 @@ struct PixelColumns {
     bool inside;          // the column lies in the image
     float x[STAGE_ROWS];
     float y[STAGE_ROWS];
-    VerticalFilter u, v, uu, vv;
+    VerticalVariance u;
+    VerticalVariance v;
 
     __device__ __forceinline__ PixelColumns(const StripParams& params, const Strip& strip, int halo, int t, float* moments)
         : p(params), out(moments + t),
@@ -25,12 +26,12 @@ struct PixelColumns {
           img2(pixel_address(params.img2, params, strip.plane, strip.row - halo, strip.column - halo + t)),
           row(strip.row - halo),
           inside(static_cast<unsigned>(strip.column - halo + t) < static_cast<unsigned>(params.width)) {
-        u.clear();
-        v.clear();
-        uu.clear();
-        vv.clear();
 #pragma unroll
         for (int j = 0; j < STAGE_ROWS; j++) fetch(j);
+        float sum, difference;
+        combine(0, sum, difference);
+        u.clear(sum);
+        v.clear(difference);
     }
 
     // Starts loading row `slot` of the next stage; outside the image it is zero. A whole stage hides the latency.
@@ -43,20 +44,29 @@ struct PixelColumns {
         row++;
     }
 
+    // u and v of a row that was loaded. The products are rounded: fused into the difference they would leave a remainder where
+    // the pixels are equal.
+    __device__ __forceinline__ void combine(int slot, float& sum, float& difference) const {
+        const float sx = __fmul_rn(x[slot], p.inv_range);
+        const float sy = __fmul_rn(y[slot], p.inv_range);
+        sum = sx + sy;
+        difference = sx - sy;
+    }
+
     __device__ __forceinline__ void step(int buffer) {
         float* to = out + buffer * MOMENT_BUFFER;
 #pragma unroll
         for (int j = 0; j < STAGE_ROWS; j++) {
-            // Rounded products, not fused into the difference: equal pixels must give exactly 0.
-            const float sx = __fmul_rn(x[j], p.inv_range);
-            const float sy = __fmul_rn(y[j], p.inv_range);
+            float sum, difference;
+            combine(j, sum, difference);
             fetch(j);
-            const float su = sx + sy;
-            const float sv = sx - sy;
-            to[j * ROW_PITCH] = u.push(su, p);
-            to[j * ROW_PITCH + ROW_PLANE] = v.push(sv, p);
-            to[j * ROW_PITCH + 2 * ROW_PLANE] = uu.push(su * su, p);
-            to[j * ROW_PITCH + 3 * ROW_PLANE] = vv.push(sv * sv, p);
+            if (j == 0) {
+                u.follow(sum, p);
+                v.follow(difference, p);
+            }
+            float* row_to = to + j * ROW_PITCH;
+            u.push(sum, p, row_to[0], row_to[2 * ROW_PLANE]);
+            v.push(difference, p, row_to[ROW_PLANE], row_to[3 * ROW_PLANE]);
         }
     }
 };

@@ -79,9 +79,51 @@ struct VerticalFilter {
     }
 };
 
-// Filters GROUP columns; `row` is the first column of their window, 16-byte aligned.
-__device__ __forceinline__ void horizontal_filter(const float* row, const StripParams& p, float (&out)[GROUP]) {
-    float window[WINDOW];
+// How far a sample may be from the origin of its column's squares, in units of the data range: its square then rounds by
+// less than 1e-9, far below C2.
+constexpr float ORIGIN_DISTANCE = 0.125f;
+
+// Vertical mean and variance of one column.
+//
+// A variance from sums of squares loses what the squares round away: in a bright flat region that is far more than C2 can
+// hide. So squares are taken about a pixel of the column itself. Where the column moves away from it, the partial sums are
+// moved to a new origin, which is cheap and loses nothing.
+struct VerticalVariance {
+    VerticalFilter mean;      // of sample - origin
+    VerticalFilter square;    // of (sample - origin)^2
+    float origin;
+
+    __device__ __forceinline__ void clear(float first_sample) {
+        mean.clear();
+        square.clear();
+        origin = is_origin(first_sample) ? first_sample : 0.0f;
+    }
+
+    __device__ __forceinline__ void push(float sample, const StripParams& p, float& out_mean, float& out_variance) {
+        const float offset = sample - origin;
+        const float m = mean.push(offset, p);
+        out_variance = fmaf(-m, m, square.push(offset * offset, p));
+        out_mean = m + origin;
+    }
+
+    // Moves the origin to `sample` if that is far from it. The partial sum k holds the taps k + 1 and on.
+    __device__ __forceinline__ void follow(float sample, const StripParams& p) {
+        const float step = sample - origin;
+        if (!(fabsf(step) > ORIGIN_DISTANCE) || !is_origin(sample)) return;
+        origin = sample;
+#pragma unroll
+        for (int k = 0; k < HALO; k++) {
+            square.sum[k] = fmaf(step, fmaf(step, p.tap_tails[k], -2.0f * mean.sum[k]), square.sum[k]);
+            mean.sum[k] = fmaf(-step, p.tap_tails[k], mean.sum[k]);
+        }
+    }
+
+    // A NaN or an infinity must not become the origin of rows that do not see it.
+    static __device__ __forceinline__ bool is_origin(float sample) { return fabsf(sample) <= 1e18f; }
+};
+
+// The window of GROUP columns; `row` is its first column, 16-byte aligned.
+__device__ __forceinline__ void load_window(const float* row, float (&window)[WINDOW]) {
 #pragma unroll
     for (int i = 0; i < WINDOW; i += 4) {
         const float4 quad = *reinterpret_cast<const float4*>(row + i);
@@ -90,11 +132,44 @@ __device__ __forceinline__ void horizontal_filter(const float* row, const StripP
         window[i + 2] = quad.z;
         window[i + 3] = quad.w;
     }
+}
+
+__device__ __forceinline__ void filter_window(const float (&window)[WINDOW], const StripParams& p, float (&out)[GROUP]) {
 #pragma unroll
     for (int i = 0; i < GROUP; i++) {
         out[i] = p.taps[0] * window[i];
 #pragma unroll
         for (int k = 1; k < WINDOW_TAPS; k++) out[i] = fmaf(p.taps[k], window[i + k], out[i]);
+    }
+}
+
+// Filters GROUP columns; `row` is the first column of their window, 16-byte aligned.
+__device__ __forceinline__ void horizontal_filter(const float* row, const StripParams& p, float (&out)[GROUP]) {
+    float window[WINDOW];
+    load_window(row, window);
+    filter_window(window, p, out);
+}
+
+// Means and variances of GROUP windows from the means and variances of their columns: the variance of the whole is the
+// mean of the columns' variances and of the squared distances of their means. The distances are taken from a column that
+// all the windows share, so that nothing is lost to large means.
+__device__ __forceinline__ void horizontal_variance(const float* means, const float* variances, const StripParams& p,
+                                                    float (&mean)[GROUP], float (&variance)[GROUP]) {
+    float distance[WINDOW];
+    load_window(means, distance);
+    const float origin = distance[WINDOW_TAPS / 2 + GROUP / 2];
+#pragma unroll
+    for (int i = 0; i < GROUP + HALO; i++) distance[i] -= origin;
+    filter_window(distance, p, mean);
+    float window[WINDOW];
+    load_window(variances, window);
+#pragma unroll
+    for (int i = 0; i < GROUP + HALO; i++) window[i] = fmaf(distance[i], distance[i], window[i]);
+    filter_window(window, p, variance);
+#pragma unroll
+    for (int i = 0; i < GROUP; i++) {
+        variance[i] = fmaf(-mean[i], mean[i], variance[i]);
+        mean[i] += origin;
     }
 }
 

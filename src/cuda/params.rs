@@ -49,6 +49,7 @@ pub(crate) struct StripParams {
     pub two_c2: f32,
     pub grad_scale: f32,
     pub taps: [f32; WINDOW_TAPS as usize],
+    pub tap_tails: [f32; WINDOW_TAPS as usize - 1],
 }
 
 /// `ReduceParams` of `kernels/params.cuh`.

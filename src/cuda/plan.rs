@@ -223,6 +223,7 @@ impl Planner<'_> {
             two_c2: 2.0 * c2,
             grad_scale: 0.0,
             taps: window.taps,
+            tap_tails: tap_tails(&window.taps),
         }
     }
 
@@ -318,6 +319,11 @@ impl Planner<'_> {
         }
         cut.blocks()
     }
+}
+
+/// tails[k] = taps[k + 1] + ... , added up in f64 so that each is right to its last bit.
+fn tap_tails(taps: &[f32; WINDOW_TAPS as usize]) -> [f32; WINDOW_TAPS as usize - 1] {
+    std::array::from_fn(|k| taps[k + 1..].iter().map(|&tap| f64::from(tap)).sum::<f64>() as f32)
 }
 
 fn image(data: DevicePtr, strides: Strides) -> Image {
