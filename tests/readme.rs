@@ -85,7 +85,8 @@ fn blocks_that_name_a_file_are_that_file() {
                 assert!(may_be_a_fragment, "{name}: a block of {language} that names no file:\n{body}");
                 continue;
             };
-            let source = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{name}: {file}: {error}"));
+            let source =
+                fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{name}: {file}: {error}"));
             if std::env::var_os("FSSIM_BLESS").is_some() {
                 *body = source;
             } else {
