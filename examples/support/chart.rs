@@ -3,7 +3,7 @@
 use image::{Rgb, RgbImage};
 
 use super::canvas::{Anchor, Canvas, Font, INK, PALE};
-use super::ticks::Scale;
+use super::ticks::{Scale, Tick};
 
 const WIDTH: i64 = 880;
 const LEFT: i64 = 84;
@@ -30,10 +30,13 @@ pub fn draw(curves: &[Curve<'_>], axis: &str) -> RgbImage {
     let height = rows * (TITLE_HEIGHT + CURVE_HEIGHT) + (rows - 1) * GAP + FOOT;
     let mut canvas = Canvas::new(WIDTH, height);
     let longest = curves.iter().map(|curve| curve.values.len()).max().unwrap_or(0);
-    let across = Scale::Linear { low: 0.0, high: longest.saturating_sub(1).max(1) as f64 };
+    let last = longest.saturating_sub(1).max(1);
+    let across = Scale::Linear { low: 0.0, high: last as f64 };
+    // Iterations are whole numbers, and so are their ticks.
+    let across_ticks = across.ticks(last.min(10));
     for (row, curve) in (0..).zip(curves) {
         let top = row * (TITLE_HEIGHT + CURVE_HEIGHT + GAP) + TITLE_HEIGHT;
-        draw_curve(&mut canvas, curve, across, top, row + 1 == rows);
+        draw_curve(&mut canvas, curve, (across, &across_ticks), top, row + 1 == rows);
     }
     canvas.text(LEFT + inner_width() / 2, height - 18, axis, Font::Body, Anchor::Centre);
     canvas.into_image()
@@ -43,7 +46,13 @@ fn inner_width() -> i64 {
     WIDTH - LEFT - RIGHT
 }
 
-fn draw_curve(canvas: &mut Canvas, curve: &Curve<'_>, across: Scale, top: i64, numbered: bool) {
+fn draw_curve(
+    canvas: &mut Canvas,
+    curve: &Curve<'_>,
+    (across, across_ticks): (Scale, &[Tick]),
+    top: i64,
+    numbered: bool,
+) {
     let bottom = top + CURVE_HEIGHT;
     canvas.text(LEFT, top - 18, &curve.title, Font::Title, Anchor::Left);
     for tick in curve.scale.ticks(8) {
@@ -52,7 +61,7 @@ fn draw_curve(canvas: &mut Canvas, curve: &Curve<'_>, across: Scale, top: i64, n
         canvas.fill(LEFT - TICK_LENGTH, y, TICK_LENGTH, 1, INK);
         canvas.text(LEFT - TICK_LENGTH - 6, y, &tick.label, Font::Body, Anchor::Right);
     }
-    for tick in across.ticks(10) {
+    for tick in across_ticks {
         let x = LEFT + (across.position(tick.value) * inner_width() as f32).round() as i64;
         canvas.fill(x, top, 1, CURVE_HEIGHT, PALE);
         canvas.fill(x, bottom, 1, TICK_LENGTH, INK);

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::loss::Sample;
 
-const TEMPLATE: &str = "{bar:40.cyan} {pos}/{len}  {msg}  {eta} left";
+const TEMPLATE: &str = "{bar:24.cyan} {pos}/{len}  {msg}  {eta} left";
 
 /// Reports to the standard error stream.
 pub struct Progress {
