@@ -29,6 +29,12 @@ def test_fit_recovers_the_picture():
     assert first < 0.1 and last > 0.9
 
 
+def test_minimal_steps_towards_the_target():
+    import_torch()
+    before, after = map(float, re.match(r"SSIM (\S+), after one step along the gradient (\S+)", run("minimal.py")).groups())
+    assert 0 < before < after < 1
+
+
 def test_compare_finds_the_noisy_half():
     output = run("compare.py")
     assert 0.2 < float(re.search(r"SSIM +(\S+)", output).group(1)) < 0.99
