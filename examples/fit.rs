@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use fused_ssim::{Padding, num_threads};
+use fused_ssim::{Padding, instruction_set, num_threads};
 use image::{DynamicImage, Rgb, RgbImage};
 
 use support::adam::Adam;
@@ -203,7 +203,7 @@ fn summarise(options: &FitOptions, target: &Picture, fit: &Fit, written: &[PathB
     let (first, last) = (fit.history[0], fit.history[options.iterations]);
     let evaluations = fit.history.len() as f64;
     println!("picture   {name}, {}", target.describe());
-    println!("backend   CPU, threads: {}", num_threads());
+    println!("backend   CPU, {}, threads: {}", instruction_set(), num_threads());
     println!("loss      {}: {:.6} -> {:.6}", options.loss.formula(), first.loss, last.loss);
     println!("SSIM      {:.6} -> {:.6} in {} iterations", first.ssim, last.ssim, options.iterations);
     println!(

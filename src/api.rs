@@ -15,6 +15,11 @@ pub fn num_threads() -> usize {
     cpu::threads::num_threads()
 }
 
+/// Which instructions of the processor the calls use: a name for reports, such as "avx2".
+pub fn instruction_set() -> &'static str {
+    cpu::instruction_set()
+}
+
 /// Computes SSIM into `ssim` ([`Problem::values`] floats) and, if given, what [`backward`] needs into `saved`
 /// ([`Problem::saved_elements`] floats).
 pub fn forward(

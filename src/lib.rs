@@ -21,7 +21,7 @@ mod geometry {
     include!(concat!(env!("OUT_DIR"), "/geometry.rs"));
 }
 
-pub use api::{backward, forward, num_threads, set_num_threads, value_and_grad};
+pub use api::{backward, forward, instruction_set, num_threads, set_num_threads, value_and_grad};
 pub use layout::Layout;
 pub use problem::{Options, Padding, Problem, Reduction, Region, SavedFor, Shape};
 pub use status::{Error, Result};

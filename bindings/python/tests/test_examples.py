@@ -31,7 +31,8 @@ def test_fit_recovers_the_picture():
 
 def test_minimal_steps_towards_the_target():
     import_torch()
-    before, after = map(float, re.match(r"SSIM (\S+), after one step along the gradient (\S+)", run("minimal.py")).groups())
+    summary = re.match(r"SSIM (\S+), after one step along the gradient (\S+)", run("minimal.py"))
+    before, after = map(float, summary.groups())
     assert 0 < before < after < 1
 
 
