@@ -1,6 +1,6 @@
 // SSIM of two images and its gradient, in plain C.
 //
-//     cc -Iinclude examples/c/minimal.c -Ltarget/release -lfused_ssim -lm -o minimal
+//     cc -Iinclude examples/c/minimal.c target/release/libfused_ssim.a -lgcc_s -lpthread -ldl -lm -o minimal
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,340 @@
+// fused-ssim for C++17: SSIM, its gradient and the losses built on it. Header-only, over fused_ssim.h, which says how
+// errors, ownership, threads, streams and determinism work; nothing here computes, allocates or needs CUDA's headers.
+//
+//     #include <fused_ssim.hpp>
+//
+//     const fused_ssim::Shape shape{1, 3, height, width};
+//     float ssim = fused_ssim::value(shape, img1, img2);
+//     float same = fused_ssim::value_and_grad(shape, img1, img2, grad_img1);
+//
+// Every function that can fail throws fused_ssim::Error. The same functions with `try_` in front return the status
+// instead and never throw (fssim_last_error has the text); they are all there is when exceptions are switched off.
+#ifndef FUSED_SSIM_HPP
+#define FUSED_SSIM_HPP
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fused_ssim.h"
+
+#if defined(__cpp_exceptions)
+#define FUSED_SSIM_EXCEPTIONS 1
+#include <stdexcept>
+#include <string>
+#endif
+
+namespace fused_ssim {
+
+enum class Device : std::int32_t { Auto = FSSIM_DEVICE_AUTO, Cpu = FSSIM_DEVICE_CPU, Cuda = FSSIM_DEVICE_CUDA };
+enum class Padding : std::int32_t { Same = FSSIM_PADDING_SAME, Valid = FSSIM_PADDING_VALID };
+enum class Reduction : std::int32_t {
+    Mean = FSSIM_REDUCTION_MEAN,
+    PerImage = FSSIM_REDUCTION_PER_IMAGE,
+    PerChannel = FSSIM_REDUCTION_PER_CHANNEL,
+    Map = FSSIM_REDUCTION_MAP
+};
+enum class SaveFor : std::int32_t {
+    Img1 = FSSIM_SAVE_FOR_IMG1,
+    Img2 = FSSIM_SAVE_FOR_IMG2,
+    Both = FSSIM_SAVE_FOR_IMG1 | FSSIM_SAVE_FOR_IMG2
+};
+
+// Images, channels, rows, columns; each at least 1.
+struct Shape {
+    std::int64_t n = 1, c = 1, h = 0, w = 0;
+};
+
+// Elements (not bytes) from one image, channel, row, column to the next. All zero: dense NCHW.
+struct Strides {
+    std::int64_t n = 0, c = 0, h = 0, w = 0;
+
+    // Channels last: pixels are C numbers side by side.
+    [[nodiscard]] static constexpr Strides nhwc(const Shape& shape) noexcept {
+        return {shape.h * shape.w * shape.c, 1, shape.w * shape.c, shape.c};
+    }
+};
+
+// An image to read, in host memory or on a CUDA device. The memory stays the caller's.
+struct Image {
+    const float* data;
+    Strides strides;
+
+    // Implicit, so that a dense image is just its pointer.
+    constexpr Image(const float* pixels, Strides layout = {}) noexcept : data(pixels), strides(layout) {}
+};
+
+// Where a gradient goes; nullptr: it is not wanted. Its strides need not be those of the image.
+struct Gradient {
+    float* data;
+    Strides strides;
+
+    constexpr Gradient(float* pixels = nullptr, Strides layout = {}) noexcept : data(pixels), strides(layout) {}
+};
+
+// Scratch memory of a _stream call: workspace_size bytes on the device, 16-byte aligned, in use until the work enqueued
+// with it has completed.
+struct Workspace {
+    void* data = nullptr;
+    std::size_t bytes = 0;
+};
+
+// Everything that has a default: Options().padding(Padding::Valid).data_range(255).
+class Options {
+  public:
+    // Where the library is older than this header and does not know its options, the first call that uses them says so.
+    Options() noexcept {
+        if (fssim_options_init(&raw_, sizeof raw_) != FSSIM_OK) raw_.struct_size = sizeof raw_;
+    }
+
+    Options& device(Device device) noexcept { return set(raw_.device, static_cast<std::int32_t>(device)); }
+    Options& padding(Padding padding) noexcept { return set(raw_.padding, static_cast<std::int32_t>(padding)); }
+    Options& reduction(Reduction reduction) noexcept {
+        return set(raw_.reduction, static_cast<std::int32_t>(reduction));
+    }
+    Options& saved_for(SaveFor images) noexcept { return set(raw_.saved_for, static_cast<std::int32_t>(images)); }
+    // Standard deviation of the window in pixels. Default 1.5.
+    Options& sigma(double sigma) noexcept { return set(raw_.sigma, sigma); }
+    // Largest possible minus smallest possible pixel value. Default 1.
+    Options& data_range(double range) noexcept { return set(raw_.data_range, range); }
+    Options& k1(double k1) noexcept { return set(raw_.k1, k1); }
+    Options& k2(double k2) noexcept { return set(raw_.k2, k2); }
+
+    // The C struct, for what has no member function here. Layouts are overwritten by those of the images of a call.
+    [[nodiscard]] fssim_options& raw() noexcept { return raw_; }
+    [[nodiscard]] const fssim_options& raw() const noexcept { return raw_; }
+
+  private:
+    template <class T>
+    Options& set(T& member, T value) noexcept {
+        member = value;
+        return *this;
+    }
+
+    fssim_options raw_{};
+};
+
+namespace detail {
+
+inline void lay_out(fssim_layout& layout, const Strides& strides) noexcept {
+    layout.stride_n = strides.n;
+    layout.stride_c = strides.c;
+    layout.stride_h = strides.h;
+    layout.stride_w = strides.w;
+}
+
+inline fssim_options merge(const Options& options, const Image& img1, const Image& img2, const Gradient& grad_img1 = {},
+                           const Gradient& grad_img2 = {}) noexcept {
+    fssim_options merged = options.raw();
+    lay_out(merged.img1, img1.strides);
+    lay_out(merged.img2, img2.strides);
+    lay_out(merged.grad_img1, grad_img1.strides);
+    lay_out(merged.grad_img2, grad_img2.strides);
+    return merged;
+}
+
+}    // namespace detail
+
+// Computes SSIM into `ssim` (1, N, N*C floats or the map, by the reduction) and, unless it is nullptr, what `backward`
+// needs into `saved` (saved_size bytes, 16-byte aligned).
+[[nodiscard]] inline fssim_status try_forward(const Shape& shape, const Image& img1, const Image& img2, float* ssim,
+                                              void* saved = nullptr, const Options& options = {}) noexcept {
+    const fssim_options merged = detail::merge(options, img1, img2);
+    return fssim_forward(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim, saved);
+}
+
+// Computes the gradients that are wanted. `saved`: what `forward` left, or nullptr: recompute. `grad_ssim`: upstream
+// gradient of the shape of `ssim`, or nullptr: ones.
+[[nodiscard]] inline fssim_status try_backward(const Shape& shape, const Image& img1, const Image& img2,
+                                               const void* saved, const float* grad_ssim, const Gradient& grad_img1,
+                                               const Gradient& grad_img2 = {}, const Options& options = {}) noexcept {
+    const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
+    return fssim_backward(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, saved, grad_ssim,
+                          grad_img1.data, grad_img2.data);
+}
+
+// Computes SSIM and the gradients that are wanted, of the value (for a map: of its sum), in one pass.
+[[nodiscard]] inline fssim_status try_value_and_grad(const Shape& shape, const Image& img1, const Image& img2,
+                                                     float* ssim, const Gradient& grad_img1,
+                                                     const Gradient& grad_img2 = {},
+                                                     const Options& options = {}) noexcept {
+    const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
+    return fssim_value_and_grad(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim, grad_img1.data,
+                                grad_img2.data);
+}
+
+// The _stream forms enqueue on the caller's CUDA stream (a CUstream or cudaStream_t) and return at once.
+[[nodiscard]] inline fssim_status try_forward_stream(const Shape& shape, const Image& img1, const Image& img2,
+                                                     float* ssim, void* saved, const Workspace& workspace, void* stream,
+                                                     const Options& options = {}) noexcept {
+    const fssim_options merged = detail::merge(options, img1, img2);
+    return fssim_forward_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim, saved,
+                                workspace.data, workspace.bytes, stream);
+}
+
+[[nodiscard]] inline fssim_status try_backward_stream(const Shape& shape, const Image& img1, const Image& img2,
+                                                      const void* saved, const float* grad_ssim,
+                                                      const Gradient& grad_img1, const Gradient& grad_img2,
+                                                      const Workspace& workspace, void* stream,
+                                                      const Options& options = {}) noexcept {
+    const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
+    return fssim_backward_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, saved, grad_ssim,
+                                 grad_img1.data, grad_img2.data, workspace.data, workspace.bytes, stream);
+}
+
+[[nodiscard]] inline fssim_status try_value_and_grad_stream(const Shape& shape, const Image& img1, const Image& img2,
+                                                            float* ssim, const Gradient& grad_img1,
+                                                            const Gradient& grad_img2, const Workspace& workspace,
+                                                            void* stream, const Options& options = {}) noexcept {
+    const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
+    return fssim_value_and_grad_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim,
+                                       grad_img1.data, grad_img2.data, workspace.data, workspace.bytes, stream);
+}
+
+[[nodiscard]] inline fssim_status try_workspace_size(const Shape& shape, std::size_t& bytes,
+                                                     const Options& options = {}) noexcept {
+    return fssim_workspace_size(shape.n, shape.c, shape.h, shape.w, &options.raw(), &bytes);
+}
+
+[[nodiscard]] inline fssim_status try_saved_size(const Shape& shape, std::size_t& bytes,
+                                                 const Options& options = {}) noexcept {
+    return fssim_saved_size(shape.n, shape.c, shape.h, shape.w, &options.raw(), &bytes);
+}
+
+[[nodiscard]] inline fssim_status try_cuda_preload(std::int32_t device) noexcept { return fssim_cuda_preload(device); }
+
+[[nodiscard]] inline fssim_status try_device_count(std::int32_t& count) noexcept { return fssim_device_count(&count); }
+
+[[nodiscard]] inline fssim_status try_set_num_threads(std::int32_t threads) noexcept {
+    return fssim_set_num_threads(threads);
+}
+
+// How many threads a CPU call may use.
+[[nodiscard]] inline std::int32_t num_threads() noexcept { return fssim_get_num_threads(); }
+
+// The version of the library that is running; compare with FSSIM_VERSION.
+[[nodiscard]] inline std::int32_t version() noexcept { return fssim_version(); }
+
+#ifdef FUSED_SSIM_EXCEPTIONS
+
+// A call that failed: its FSSIM_ERROR_* and, as what(), which argument was wrong and what was expected.
+class Error : public std::runtime_error {
+  public:
+    Error(fssim_status status, const std::string& message) : std::runtime_error(message), status_(status) {}
+
+    [[nodiscard]] fssim_status status() const noexcept { return status_; }
+
+  private:
+    fssim_status status_;
+};
+
+namespace detail {
+
+inline void check(fssim_status status) {
+    if (status != FSSIM_OK) throw Error(status, fssim_last_error());
+}
+
+inline void require_one_value(const Options& options) {
+    if (options.raw().reduction != FSSIM_REDUCTION_MEAN)
+        throw Error(FSSIM_ERROR_OPTION, "one float is returned, so reduction must be Mean; forward and "
+                                        "value_and_grad_into write the values of the others");
+}
+
+}    // namespace detail
+
+// The mean SSIM of two images in host memory.
+[[nodiscard]] inline float value(const Shape& shape, const Image& img1, const Image& img2,
+                                 const Options& options = {}) {
+    detail::require_one_value(options);
+    float ssim = 0;
+    detail::check(try_forward(shape, img1, img2, &ssim, nullptr, options));
+    return ssim;
+}
+
+// The mean SSIM of two images in host memory, and its gradients.
+[[nodiscard]] inline float value_and_grad(const Shape& shape, const Image& img1, const Image& img2,
+                                          const Gradient& grad_img1, const Gradient& grad_img2 = {},
+                                          const Options& options = {}) {
+    detail::require_one_value(options);
+    float ssim = 0;
+    detail::check(try_value_and_grad(shape, img1, img2, &ssim, grad_img1, grad_img2, options));
+    return ssim;
+}
+
+// The functions from here on are those with `try_` in front, and throw. `value_and_grad_into` is try_value_and_grad.
+inline void forward(const Shape& shape, const Image& img1, const Image& img2, float* ssim, void* saved = nullptr,
+                    const Options& options = {}) {
+    detail::check(try_forward(shape, img1, img2, ssim, saved, options));
+}
+
+inline void backward(const Shape& shape, const Image& img1, const Image& img2, const void* saved,
+                     const float* grad_ssim, const Gradient& grad_img1, const Gradient& grad_img2 = {},
+                     const Options& options = {}) {
+    detail::check(try_backward(shape, img1, img2, saved, grad_ssim, grad_img1, grad_img2, options));
+}
+
+inline void value_and_grad_into(const Shape& shape, const Image& img1, const Image& img2, float* ssim,
+                                const Gradient& grad_img1, const Gradient& grad_img2 = {},
+                                const Options& options = {}) {
+    detail::check(try_value_and_grad(shape, img1, img2, ssim, grad_img1, grad_img2, options));
+}
+
+inline void forward_stream(const Shape& shape, const Image& img1, const Image& img2, float* ssim, void* saved,
+                           const Workspace& workspace, void* stream, const Options& options = {}) {
+    detail::check(try_forward_stream(shape, img1, img2, ssim, saved, workspace, stream, options));
+}
+
+inline void backward_stream(const Shape& shape, const Image& img1, const Image& img2, const void* saved,
+                            const float* grad_ssim, const Gradient& grad_img1, const Gradient& grad_img2,
+                            const Workspace& workspace, void* stream, const Options& options = {}) {
+    detail::check(
+        try_backward_stream(shape, img1, img2, saved, grad_ssim, grad_img1, grad_img2, workspace, stream, options));
+}
+
+inline void value_and_grad_stream(const Shape& shape, const Image& img1, const Image& img2, float* ssim,
+                                  const Gradient& grad_img1, const Gradient& grad_img2, const Workspace& workspace,
+                                  void* stream, const Options& options = {}) {
+    detail::check(try_value_and_grad_stream(shape, img1, img2, ssim, grad_img1, grad_img2, workspace, stream, options));
+}
+
+// Bytes that the _stream calls need as workspace.
+[[nodiscard]] inline std::size_t workspace_size(const Shape& shape, const Options& options = {}) {
+    std::size_t bytes = 0;
+    detail::check(try_workspace_size(shape, bytes, options));
+    return bytes;
+}
+
+// Bytes that `forward` leaves for `backward`.
+[[nodiscard]] inline std::size_t saved_size(const Shape& shape, const Options& options = {}) {
+    std::size_t bytes = 0;
+    detail::check(try_saved_size(shape, bytes, options));
+    return bytes;
+}
+
+// Loads the kernels for a device now; call it before a graph capture.
+inline void cuda_preload(std::int32_t device) { detail::check(try_cuda_preload(device)); }
+
+// CUDA devices that can be used; 0 without a driver.
+[[nodiscard]] inline std::int32_t device_count() {
+    std::int32_t count = 0;
+    detail::check(try_device_count(count));
+    return count;
+}
+
+// How many threads a CPU call may use; 0: back to the default.
+inline void set_num_threads(std::int32_t threads) { detail::check(try_set_num_threads(threads)); }
+
+// What this library and machine are, in a few lines, for bug reports.
+[[nodiscard]] inline std::string backend_info() {
+    std::size_t bytes = 0;
+    detail::check(fssim_backend_info(nullptr, 0, &bytes));
+    std::string text(bytes, '\0');
+    detail::check(fssim_backend_info(text.data(), text.size(), nullptr));
+    text.resize(text.find('\0'));
+    return text;
+}
+
+#endif    // FUSED_SSIM_EXCEPTIONS
+
+}    // namespace fused_ssim
+
+#endif    // FUSED_SSIM_HPP
