@@ -93,7 +93,8 @@ void a_host_result_for_device_images_is_refused() {
 void device_information() {
     CHECK(device_count() >= 1);
     cuda_preload(0);
-    CHECK_MENTIONS(backend_info().c_str(), "cuda");
+    const std::string info = backend_info();
+    CHECK_MENTIONS(info.c_str(), "cuda");
 }
 
 }    // namespace
