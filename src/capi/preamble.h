@@ -11,8 +11,10 @@
  *   with mu, var, cov the moments under G, C1 = (k1 L)^2, C2 = (k2 L)^2 (Wang, Bovik, Sheikh, Simoncelli 2004). Variances
  *   are those of the window, without Bessel's correction. Nothing is clamped. Images have the shape (N, C, H, W); each of
  *   the N*C planes is filtered on its own.
- *   Accuracy for f32 images: the value within 1e-6, the gradient within 2e-6 (relative Euclidean norm) of a computation
- *   in f64. NaN and infinity reach exactly the pixels whose window sees them.
+ *   Accuracy for f32 images, against a computation in f64: reduced values within 1e-6, map values within 5e-6, gradients
+ *   within 2e-6 of their Euclidean norm. Where img1 - img2 is smooth (one picture is a brighter copy of the other) the
+ *   gradient is a small difference of large terms; there CUDA keeps it within 1e-3 of its norm, the CPU within 2e-6.
+ *   NaN and infinity reach exactly the pixels whose window sees them.
  *
  * OWNERSHIP
  *   All memory belongs to the caller. The library keeps no pointer after a call (after a _stream call: after the work

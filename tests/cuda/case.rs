@@ -8,9 +8,15 @@ use crate::device::{Floats, POISON, Stream};
 use crate::support::oracle::{Answer, Oracle, Padding, Reduction};
 use crate::support::{Kind, Size, absolute_error, images, relative_error, to_f64, upstream};
 
-/// What the C header promises.
+/// What the C header promises: for values, for the pixels of a map, for gradients, and for gradients where the difference
+/// of the images is smooth.
 const VALUE_TOLERANCE: f64 = 1e-6;
+const MAP_TOLERANCE: f64 = 5e-6;
 const GRADIENT_TOLERANCE: f64 = 2e-6;
+const SMOOTH_GRADIENT_TOLERANCE: f64 = 1e-3;
+
+/// The gradient of a map pixel below which the oracle's own rounding shows: that of identical images is zero.
+const NO_GRADIENT: f64 = 1e-10;
 
 /// How the elements of an image lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -335,16 +341,30 @@ impl Session {
 
     #[track_caller]
     fn check_value(&self, what: &str, got: &[f32], want: &Answer) {
+        let tolerance = if self.case.oracle.reduction == Reduction::Map { MAP_TOLERANCE } else { VALUE_TOLERANCE };
         let error = absolute_error(got, &want.ssim);
-        assert!(error <= VALUE_TOLERANCE, "{what}: value off by {error:e}: {:?}", self.case);
+        assert!(error <= tolerance, "{what}: value off by {error:e}: {:?}", self.case);
     }
 
     #[track_caller]
     fn check_gradients(&self, what: &str, got: &[Option<Vec<f32>>; 2], want: &Answer) {
         for (which, (got, want)) in got.iter().zip([&want.grad_img1, &want.grad_img2]).enumerate() {
             if let Some(got) = got {
+                let pixels = if self.case.oracle.reduction == Reduction::Map { 1 } else { want.len() };
+                if want.iter().all(|element| element.abs() * (pixels as f64) < NO_GRADIENT) {
+                    let largest = absolute_error(got, want) * pixels as f64;
+                    assert!(
+                        largest < NO_GRADIENT,
+                        "{what}: grad_img{} is {largest:e}, not 0: {:?}",
+                        which + 1,
+                        self.case
+                    );
+                    continue;
+                }
+                let smooth = self.case.kind == Kind::Constant;
+                let tolerance = if smooth { SMOOTH_GRADIENT_TOLERANCE } else { GRADIENT_TOLERANCE };
                 let error = relative_error(got, want);
-                assert!(error <= GRADIENT_TOLERANCE, "{what}: grad_img{} off by {error:e}: {:?}", which + 1, self.case);
+                assert!(error <= tolerance, "{what}: grad_img{} off by {error:e}: {:?}", which + 1, self.case);
             }
         }
     }

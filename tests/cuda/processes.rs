@@ -130,12 +130,17 @@ fn stream_calls_allocate_nothing() {
         let call = || session.enqueue_value_and_grad(&ssim, &grad, &stream);
         call();
         stream.synchronize();
-        let before = free_memory();
-        for _ in 0..if is_emulated() { 100 } else { 10_000 } {
-            call();
-        }
-        assert_eq!(free_memory(), before, "while the work runs");
-        stream.synchronize();
-        assert_eq!(free_memory(), before, "after the work");
+        // The figures are the device's, and others may use it: one undisturbed round is enough, because calls that allocate
+        // would disturb every one of them.
+        let undisturbed = (0..20).any(|_| {
+            let before = free_memory();
+            for _ in 0..if is_emulated() { 100 } else { 10_000 } {
+                call();
+            }
+            let during = free_memory();
+            stream.synchronize();
+            [during, free_memory()] == [before; 2]
+        });
+        assert!(undisturbed, "free memory changed in every round");
     });
 }
