@@ -6,10 +6,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// Code in these languages is taken from a file; commands need not be.
 const COMPILED: [&str; 5] = ["c", "cpp", "julia", "python", "rust"];
 const FENCE: &str = "```";
+/// Held by whoever works with the documents: one test may write them.
+static DOCUMENTS: Mutex<()> = Mutex::new(());
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -71,6 +74,7 @@ fn linked_files(text: &str) -> Vec<&str> {
 
 #[test]
 fn blocks_that_name_a_file_are_that_file() {
+    let _guard = DOCUMENTS.lock();
     let mut compared = 0;
     for path in documents() {
         let document = fs::read_to_string(&path).expect("the document can be read");
@@ -106,6 +110,7 @@ fn blocks_that_name_a_file_are_that_file() {
 
 #[test]
 fn linked_files_exist() {
+    let _guard = DOCUMENTS.lock();
     let mut followed = 0;
     for path in documents() {
         let document = fs::read_to_string(&path).expect("the document can be read");
