@@ -1,0 +1,96 @@
+//! Value and gradient within the promised errors, over sizes, kinds of images, reductions and options.
+
+use fused_ssim::{Options, Reduction};
+
+use crate::harness::{PADDINGS, REDUCTIONS, check, fits};
+use crate::support::{KINDS, Kind, SIZES, images, sizes_around};
+
+#[test]
+fn at_every_size() {
+    for &(size, why) in SIZES {
+        for padding in PADDINGS.into_iter().filter(|&padding| fits(padding, size)) {
+            let (x, y) = images(Kind::Noise, size);
+            check(size, &Options { padding, ..Options::default() }, &x, &y, why);
+        }
+    }
+}
+
+#[test]
+fn for_every_kind_and_reduction() {
+    for size in [[1, 1, 64, 90], [2, 3, 41, 18]] {
+        for &kind in KINDS {
+            let (x, y) = images(kind, size);
+            for padding in PADDINGS {
+                for reduction in REDUCTIONS {
+                    let options = Options { padding, reduction, ..Options::default() };
+                    check(size, &options, &x, &y, &format!("{kind:?}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn around_tiles_strips_and_chunks() {
+    for (rows, columns) in [(16, 16), (32, 64), (128, 512)] {
+        for size in sizes_around(rows, columns) {
+            for padding in PADDINGS {
+                let (x, y) = images(Kind::Photo, size);
+                check(size, &Options { padding, ..Options::default() }, &x, &y, "around a tile");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_the_map_over_several_strips() {
+    let size = [1, 2, 150, 1100];
+    for padding in PADDINGS {
+        let (x, y) = images(Kind::Photo, size);
+        check(size, &Options { padding, reduction: Reduction::Map, ..Options::default() }, &x, &y, "map");
+    }
+}
+
+#[test]
+fn with_other_parameters() {
+    let size = [1, 2, 40, 53];
+    let (x, y) = images(Kind::Noise, size);
+    for options in [
+        Options { sigma: 0.7, ..Options::default() },
+        Options { sigma: 4.0, ..Options::default() },
+        Options { sigma: 1e3, k1: 0.2, k2: 0.4, ..Options::default() },
+        Options { k1: 1e-3, k2: 1e-2, ..Options::default() },
+    ] {
+        for padding in PADDINGS {
+            check(size, &Options { padding, ..options.clone() }, &x, &y, &format!("{options:?}"));
+        }
+    }
+}
+
+#[test]
+fn with_any_data_range() {
+    let size = [1, 1, 33, 47];
+    let (x, y) = images(Kind::Noise, size);
+    for range in [2.0, 255.0, 65535.0, 1e-6, 1e-30, 1e30] {
+        // Powers of ten round in f32; what the library and the oracle get is the same.
+        let scaled = |image: &[f32]| -> Vec<f32> { image.iter().map(|pixel| pixel * range as f32).collect() };
+        for reduction in [Reduction::Mean, Reduction::Map] {
+            let options = Options { data_range: range, reduction, ..Options::default() };
+            check(size, &options, &scaled(&x), &scaled(&y), &format!("range {range}"));
+        }
+    }
+}
+
+#[test]
+fn of_signed_and_of_subnormal_pixels() {
+    let size = [1, 1, 33, 47];
+    let (x, y) = images(Kind::Noise, size);
+    let signed = |image: &[f32]| -> Vec<f32> { image.iter().map(|pixel| 2.0 * pixel - 1.0).collect() };
+    check(size, &Options { data_range: 2.0, ..Options::default() }, &signed(&x), &signed(&y), "signed");
+
+    let tiny = |image: &[f32]| -> Vec<f32> { image.iter().map(|pixel| pixel * 1e-38).collect() };
+    let (x, y) = (tiny(&x), tiny(&y));
+    assert!(x.iter().filter(|pixel| pixel.is_subnormal()).count() > x.len() / 2);
+    check(size, &Options { data_range: 1e-37, ..Options::default() }, &x, &y, "subnormal");
+    check(size, &Options::default(), &x, &y, "subnormal, in a range of 1");
+}
