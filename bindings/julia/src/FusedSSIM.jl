@@ -1,0 +1,21 @@
+"""
+SSIM, its gradient and the losses built on it, computed by the fused-ssim library: on the CPU for arrays in host memory,
+on the GPU for arrays of CUDA.jl. Nothing is copied or permuted; the library follows the arrays' strides.
+
+    ssim(x, y)                      # one Float32, for (w, h), (w, h, c) or (w, h, c, n)
+    ssim(x, y; dims = :cwhn)        # any other order of the dimensions
+    ssim_with_gradient(x, y)        # the value, and its gradient with respect to x
+"""
+module FusedSSIM
+
+using Libdl
+
+export ssim, ssim!, ssim_with_gradient, ssim_with_gradient!, ssim_gradient!, FusedSSIMError
+
+include("types.jl")
+include("library.jl")
+include("calls.jl")
+include("arrays.jl")
+include("ssim.jl")
+
+end
