@@ -2,8 +2,10 @@
 //!
 //! Per tile, everything in level-1 cache:
 //!
-//!     rows of u, v --vertical moments--> transpose --horizontal moments--> map, partial planes
-//!       partial planes --horizontal filter--> transpose --vertical filter--> gradient
+//! ```text
+//! rows of u, v --vertical moments--> transpose --horizontal moments--> map, partial planes
+//!   partial planes --horizontal filter--> transpose --vertical filter--> gradient
+//! ```
 //!
 //! Each filter sees two neighbouring tiles. The forward ones see their own and the next, so the input is one band and one
 //! column ahead; the backward ones see the one before and their own, so the gradient comes out RADIUS rows and columns

@@ -2,16 +2,20 @@
 //!
 //! With u = x + y, v = x - y, their means mu_u, mu_v and variances var_u, var_v:
 //!
-//!     A = mu_u^2 + mu_v^2 + 2 c1   B = var_u + var_v + 2 c2
-//!     C = mu_u^2 - mu_v^2 + 2 c1   D = var_u - var_v + 2 c2      S = (C D) / (A B)
+//! ```text
+//! A = mu_u^2 + mu_v^2 + 2 c1   B = var_u + var_v + 2 c2
+//! C = mu_u^2 - mu_v^2 + 2 c1   D = var_u - var_v + 2 c2      S = (C D) / (A B)
+//! ```
 //!
 //! (each twice the textbook's factor). Nothing cancels where x is close to y, unlike in covariances.
 //!
 //! The gradient, for g = dL/dS at each map pixel and G the window:
 //!
-//!     K = C A / (A B)^2    E = D B / (A B)^2    pu = K var_v    pv = -K (var_u + 2 c2)
-//!     m1 = mu_u (E mu_v^2 - pu) - mu_v (E (mu_u^2 + 2 c1) + pv)
-//!     grad_img1 = 4 [G*(g m1) + u G*(g pu) + v G*(g pv)]
+//! ```text
+//! K = C A / (A B)^2    E = D B / (A B)^2    pu = K var_v    pv = -K (var_u + 2 c2)
+//! m1 = mu_u (E mu_v^2 - pu) - mu_v (E (mu_u^2 + 2 c1) + pv)
+//! grad_img1 = 4 [G*(g m1) + u G*(g pu) + v G*(g pv)]
+//! ```
 //!
 //! and for img2 the same with the sign of every v and mu_v exchanged. In the sum, mu_u pu and u pu nearly cancel where
 //! the image is flat. So u and mu_u there, and the whole march, are relative to a constant of the tile ([`Shift`]):
