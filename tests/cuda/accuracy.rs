@@ -36,6 +36,10 @@ fn every_size() {
     let stream = Stream::new();
     for size in sizes() {
         check_paddings(Case::new(Kind::Noise, size), Mode::On(&stream));
+        // A smaller photo is all sky.
+        if size[2] >= 60 {
+            check_paddings(Case::new(Kind::Photo, size), Mode::On(&stream));
+        }
     }
 }
 
@@ -56,9 +60,6 @@ fn every_kind_of_image() {
     for &kind in KINDS {
         check_paddings(Case::new(kind, [2, 3, 81, 135]), Mode::Synchronous);
     }
-    if !is_emulated() {
-        check_paddings(Case::new(Kind::Photo, [1, 3, 1080, 1920]), Mode::Synchronous);
-    }
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn every_reduction_with_and_without_upstream() {
     let Some(_gpu) = Gpu::first("cuda::accuracy::every_reduction_with_and_without_upstream") else { return };
     for reduction in [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel, Reduction::Map] {
         for upstream in [false, true] {
-            let mut case = Case { upstream, ..Case::new(Kind::Noise, [3, 2, 33, 145]) };
+            let mut case = Case { upstream, ..Case::new(Kind::Photo, [3, 2, 33, 145]) };
             case.oracle.reduction = reduction;
             check_paddings(case, Mode::Synchronous);
         }
@@ -80,7 +81,7 @@ fn every_layout() {
     for (i, &layout) in Layout::ALL.iter().enumerate() {
         // Each image and gradient has another layout, and each layout comes in each place.
         let layouts = [0, 1, 2, 3].map(|place| Layout::ALL[(i + place) % Layout::ALL.len()]);
-        check_paddings(Case { layouts, ..Case::new(Kind::Noise, size) }, Mode::Synchronous);
+        check_paddings(Case { layouts, ..Case::new(Kind::Photo, size) }, Mode::Synchronous);
         check_paddings(Case { layouts: [layout; 4], ..Case::new(Kind::Noise, size) }, Mode::Synchronous);
     }
 }

@@ -215,7 +215,7 @@ fn the_same_bits_on_every_call() {
 #[test]
 fn every_device_gives_the_oracles_answer() {
     let Some(gpus) = Gpu::all("cuda::streams::every_device_gives_the_oracles_answer", 2) else { return };
-    let case = Case::new(Kind::Noise, [1, 3, 50, 70]);
+    let case = Case::new(Kind::Photo, [1, 3, 50, 70]);
     for &gpu in &gpus {
         gpu.make_current();
         let session = Session::new(case);
