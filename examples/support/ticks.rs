@@ -33,7 +33,8 @@ impl Scale {
     pub fn position(&self, value: f64) -> f32 {
         let share = match *self {
             Scale::Linear { low, high } => (value - low) / (high - low),
-            Scale::Logarithmic { low, high } => (value / low).ln() / (high / low).ln(),
+            // A loss of 0 has no logarithm, and rounding can make one negative.
+            Scale::Logarithmic { low, high } => (value.max(low) / low).ln() / (high / low).ln(),
         };
         share.clamp(0.0, 1.0) as f32
     }
@@ -130,6 +131,6 @@ mod tests {
         assert_eq!([0.0, 0.5, 0.75, 1.0, 2.0].map(|value| linear.position(value)), [0.0, 0.0, 0.5, 1.0, 1.0]);
         let logarithmic = Scale::Logarithmic { low: 0.01, high: 1.0 };
         assert!((logarithmic.position(0.1) - 0.5).abs() < 1e-6);
-        assert_eq!(logarithmic.position(1e-9), 0.0);
+        assert_eq!([1e-9, 0.0, -1e-8].map(|value| logarithmic.position(value)), [0.0; 3]);
     }
 }
