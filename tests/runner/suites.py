@@ -60,6 +60,22 @@ SUITES = [
         wants=("valgrind", "cuda-headers"),
     ),
     Suite(
+        "cpp",
+        "the C++ header, its example and its CMake target",
+        ["bindings/cpp/tests/run", "{target}/release"],
+        reports="plain",
+        needs=("library", "g++"),
+        wants=("cmake",),
+    ),
+    Suite(
+        "julia",
+        "the Julia package and its examples",
+        ["{julia}", "--startup-file=no", "--project=bindings/julia", "bindings/julia/test/runtests.jl"],
+        reports="plain",
+        needs=("library", "julia"),
+        env={"FUSED_SSIM_LIBRARY": "{library}"},
+    ),
+    Suite(
         "python",
         "the Python package: NumPy, PyTorch on the CPU, the wheel",
         ["{python}", "-m", "pytest", "bindings/python/tests"],

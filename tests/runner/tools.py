@@ -41,6 +41,7 @@ FINDERS = {
     "clippy": lambda: cargo_component("clippy"),
     "g++": lambda: command("g++", "g++"),
     "valgrind": lambda: command("valgrind", "valgrind"),
+    "cmake": lambda: command("cmake", "cmake"),
     "clang-format": lambda: installed("clang-format", "clang-format-*/clang_format/data/bin/clang-format"),
     "nvrtc": lambda: installed("nvrtc", "nvrtc-*/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"),
     "ptxas": lambda: installed("ptxas", "ptxas-*/nvidia/cuda_nvcc/bin/ptxas"),
@@ -51,8 +52,8 @@ FINDERS = {
     "emulated-driver": lambda: built(TARGET / "emulator", "emulator-build"),
 }
 
-# What `tests/setup` takes; g++ and valgrind are its `system`.
-SETUP_NAMES = {"g++": "system", "valgrind": "system"} | {
+# What `tests/setup` takes; g++, valgrind and cmake are its `system`.
+SETUP_NAMES = {"g++": "system", "valgrind": "system", "cmake": "system"} | {
     name: name for name in ("clang-format", "nvrtc", "ptxas", "cuda-headers", "python", "julia")
 }
 
