@@ -9,17 +9,17 @@ struct GradientGroups {
     const float* img1;    // the group's pixels in the row of the stage
     const float* img2;
     float* grad;
-    int row;              // of the stage, from the strip's first
+    int row;    // of the stage, from the strip's first
     int rows;
-    int columns;          // of the group that lie in the image and in the strip
-    bool vector;          // 16-byte accesses are possible in every row
+    int columns;    // of the group that lie in the image and in the strip
+    bool vector;    // 16-byte accesses are possible in every row
     float scale;
     float x[GROUP];
     float y[GROUP];
 
     // `first_row`: the first thread's row in stage 0; the thread starts in `first_stage`.
-    __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns, int first_stage,
-                                            int first_row, int t, const float* filtered_rows)
+    __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns,
+                                              int first_stage, int first_row, int t, const float* filtered_rows)
         : p(params) {
         const GroupPlace place(t);
         filtered = filtered_rows + place.offset();

@@ -80,21 +80,22 @@ struct MapGroups {
     const StripParams& p;
     const Strip& strip;
     GroupPlace place;
-    int first_row;              // of stage 0
-    int column;                 // of the group
+    int first_row;    // of stage 0
+    int column;       // of the group
     const float* moments;
-    float* partials;            // PARTIALS planes, for Keep::IN_SHARED
+    float* partials;    // PARTIALS planes, for Keep::IN_SHARED
     ColumnRange map_columns;
     ColumnRange owned_columns;
-    CompensatedSum sum;         // of 1 - SSIM over the map pixels that this block owns
+    CompensatedSum sum;    // of 1 - SSIM over the map pixels that this block owns
 
     // The block's map begins `halo` rows and columns before its output.
-    __device__ __forceinline__ MapGroups(const StripParams& params, const Strip& block, int out_columns, int halo, int t,
-                                       const float* moment_rows, float* partial_rows)
+    __device__ __forceinline__ MapGroups(const StripParams& params, const Strip& block, int out_columns, int halo,
+                                         int t, const float* moment_rows, float* partial_rows)
         : p(params), strip(block), place(t), first_row(block.row - halo - HALO + place.row),
           column(block.column - halo + place.column), moments(moment_rows + place.offset()),
           partials(partial_rows + place.row * T + place.column), map_columns(column, params.map_left, params.map_right),
-          owned_columns(column, max(block.column, params.map_left), min(block.column + out_columns, params.map_right)) {}
+          owned_columns(column, max(block.column, params.map_left), min(block.column + out_columns, params.map_right)) {
+    }
 
     __device__ __forceinline__ void step(int stage, int buffer) {
         const float* from = moments + buffer * MOMENT_BUFFER;

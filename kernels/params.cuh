@@ -16,34 +16,34 @@ struct Image {
 // One launch of a strip kernel. Block b works on strip b % strips, row chunk b / strips % chunks, plane
 // first_plane + b / (strips * chunks).
 struct StripParams {
-    Image img1;                // images of shape (planes / channels, channels, height, width)
+    Image img1;    // images of shape (planes / channels, channels, height, width)
     Image img2;
-    Image grad;                // gradient of img1
-    float* map;                // NULL, or the dense SSIM map [planes][map_bottom - map_top][map_right - map_left]
-    float* saved_pu;           // saved partial planes [planes][height][saved_pitch]; NULL: not kept
+    Image grad;         // gradient of img1
+    float* map;         // NULL, or the dense SSIM map [planes][map_bottom - map_top][map_right - map_left]
+    float* saved_pu;    // saved partial planes [planes][height][saved_pitch]; NULL: not kept
     float* saved_pv;
-    float* saved_mean1;        // for the gradient of img1
-    float* saved_mean2;        // for the gradient of img2
+    float* saved_mean1;    // for the gradient of img1
+    float* saved_mean2;    // for the gradient of img2
     const float* upstream;
-    double* partials;          // sum of 1 - SSIM over the map pixels of each block
+    double* partials;    // sum of 1 - SSIM over the map pixels of each block
     int first_plane;
     int channels;
     int height;
     int width;
-    int map_top;               // the map covers rows [map_top, map_bottom) and columns [map_left, map_right)
+    int map_top;    // the map covers rows [map_top, map_bottom) and columns [map_left, map_right)
     int map_left;
     int map_bottom;
     int map_right;
     int strips;
     int chunks;
-    int chunk_rows;            // output rows of a chunk
+    int chunk_rows;    // output rows of a chunk
     int saved_pitch;
-    int upstream_mode;         // UPSTREAM_*
+    int upstream_mode;    // UPSTREAM_*
     int planes_per_group;
-    float inv_range;           // 1/L, multiplied onto every pixel on load
-    float two_c1;              // 2 k1^2
-    float two_c2;              // 2 k2^2
-    float grad_scale;          // multiplied onto every gradient element: inv_range / pixels averaged
+    float inv_range;     // 1/L, multiplied onto every pixel on load
+    float two_c1;        // 2 k1^2
+    float two_c2;        // 2 k2^2
+    float grad_scale;    // multiplied onto every gradient element: inv_range / pixels averaged
     float taps[WINDOW_TAPS];
     float tap_tails[WINDOW_TAPS - 1];    // tap_tails[k] = taps[k + 1] + ... + taps[WINDOW_TAPS - 1]
 };

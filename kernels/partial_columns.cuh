@@ -31,7 +31,8 @@ struct SharedPartialColumns {
     PartialFilters filters;
     const float* partials;
 
-    __device__ __forceinline__ SharedPartialColumns(const StripParams& p, int t, const float* partial_rows, float* filtered)
+    __device__ __forceinline__ SharedPartialColumns(const StripParams& p, int t, const float* partial_rows,
+                                                    float* filtered)
         : filters(p, t, filtered), partials(partial_rows + t) {}
 
     __device__ __forceinline__ void step() {

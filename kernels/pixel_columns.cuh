@@ -14,13 +14,14 @@ struct PixelColumns {
     const float* img1;    // of the next row to load
     const float* img2;
     int row;
-    bool inside;          // the column lies in the image
+    bool inside;    // the column lies in the image
     float x[STAGE_ROWS];
     float y[STAGE_ROWS];
     VerticalVariance u;
     VerticalVariance v;
 
-    __device__ __forceinline__ PixelColumns(const StripParams& params, const Strip& strip, int halo, int t, float* moments)
+    __device__ __forceinline__ PixelColumns(const StripParams& params, const Strip& strip, int halo, int t,
+                                            float* moments)
         : p(params), out(moments + t),
           img1(pixel_address(params.img1, params, strip.plane, strip.row - halo, strip.column - halo + t)),
           img2(pixel_address(params.img2, params, strip.plane, strip.row - halo, strip.column - halo + t)),

@@ -1,8 +1,7 @@
 // The last step of every reduced value: the partial sums of the blocks, in f64, always in the same order.
 #include "params.cuh"
 
-extern "C" __global__ void __launch_bounds__(REDUCE_THREADS)
-fssim_reduce(const __grid_constant__ ReduceParams p) {
+extern "C" __global__ void __launch_bounds__(REDUCE_THREADS) fssim_reduce(const __grid_constant__ ReduceParams p) {
     __shared__ double warp_sums[REDUCE_THREADS / 32];
     const double* partials = p.partials + blockIdx.x * p.per_group;
     double total = 0.0;

@@ -51,12 +51,15 @@ struct Strip {
     }
 
     // Stages that take the rows from `halo` before to the end of the output, as far behind as a filter lags.
-    __device__ __forceinline__ int stages(int halo) const { return (row_end - row + halo + STAGE_ROWS - 1) / STAGE_ROWS; }
+    __device__ __forceinline__ int stages(int halo) const {
+        return (row_end - row + halo + STAGE_ROWS - 1) / STAGE_ROWS;
+    }
 };
 
 __device__ __forceinline__ bool in_range(int index, int begin, int end) { return index >= begin && index < end; }
 
-__device__ __forceinline__ float* pixel_address(const Image& image, const StripParams& p, int plane, int row, int column) {
+__device__ __forceinline__ float* pixel_address(const Image& image, const StripParams& p, int plane, int row,
+                                                int column) {
     const long long offset = plane / p.channels * image.stride_n + plane % p.channels * image.stride_c;
     return image.data + (offset + row * image.stride_h + column * image.stride_w);
 }
@@ -134,7 +137,8 @@ __device__ __forceinline__ void load_window(const float* row, float (&window)[WI
     }
 }
 
-__device__ __forceinline__ void filter_window(const float (&window)[WINDOW], const StripParams& p, float (&out)[GROUP]) {
+__device__ __forceinline__ void filter_window(const float (&window)[WINDOW], const StripParams& p,
+                                              float (&out)[GROUP]) {
 #pragma unroll
     for (int i = 0; i < GROUP; i++) {
         out[i] = p.taps[0] * window[i];

@@ -23,11 +23,11 @@ __device__ __forceinline__ void value(const StripParams& p) {
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
-fssim_value(const __grid_constant__ StripParams p) {
+    fssim_value(const __grid_constant__ StripParams p) {
     value<Keep::NOTHING>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
-fssim_forward(const __grid_constant__ StripParams p) {
+    fssim_forward(const __grid_constant__ StripParams p) {
     value<Keep::SAVED>(p);
 }

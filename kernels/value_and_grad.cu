@@ -13,7 +13,7 @@ static_assert(FUSED_SHARED_BYTES == (MOMENT_BUFFER + PARTIAL_FLOATS + FILTERED_B
               "the host launches with FUSED_SHARED_BYTES");
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
-fssim_value_and_grad(const __grid_constant__ StripParams p) {
+    fssim_value_and_grad(const __grid_constant__ StripParams p) {
     float* const moments = dynamic_shared();
     float* const partial_rows = moments + MOMENT_BUFFER;
     float* const filtered = partial_rows + PARTIAL_FLOATS;
