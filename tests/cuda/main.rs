@@ -6,7 +6,10 @@
 
 mod accuracy;
 mod case;
+mod emulator;
 mod errors;
+mod faults;
+mod own_process;
 mod processes;
 mod streams;
 

@@ -6,21 +6,8 @@ use std::ptr;
 use crate::capi;
 use crate::case::{Case, Mode, Session};
 use crate::device::{Gpu, Stream, free_memory, is_emulated};
+use crate::own_process::{as_it_is, in_own_process};
 use crate::support::Kind;
-
-/// Starts this program again for the calling test alone, and runs `body` there. `prepare` may change the environment.
-fn in_own_process(test: &str, prepare: impl FnOnce(&mut Command), body: impl FnOnce()) {
-    const TEST: &str = "FSSIM_TEST_IN_OWN_PROCESS";
-    if std::env::var(TEST).as_deref() == Ok(test) {
-        return body();
-    }
-    let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
-    command.args([&format!("processes::{test}"), "--exact", "--nocapture", "--test-threads=1"]).env(TEST, test);
-    prepare(&mut command);
-    let output = command.output().expect("this program can be started");
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    assert!(output.status.success() && text.contains("1 passed"), "{}\n{text}", output.status);
-}
 
 /// SSIM of two pictures in host memory, by the library's own choice of device.
 fn expect_host_memory_works() {
@@ -34,8 +21,7 @@ fn expect_host_memory_works() {
 #[test]
 #[cfg(target_os = "linux")]
 fn host_memory_never_wakes_the_driver() {
-    let prepare = |_: &mut Command| {};
-    in_own_process("host_memory_never_wakes_the_driver", prepare, || {
+    in_own_process("processes::host_memory_never_wakes_the_driver", as_it_is, || {
         expect_host_memory_works();
         let libraries = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
         assert!(!libraries.contains("libcuda"), "a call on host memory loaded the driver:\n{libraries}");
@@ -47,7 +33,7 @@ fn without_a_driver() {
     let prepare = |command: &mut Command| {
         command.env_remove("LD_LIBRARY_PATH");
     };
-    in_own_process("without_a_driver", prepare, || {
+    in_own_process("processes::without_a_driver", prepare, || {
         expect_host_memory_works();
         // SAFETY: opens libraries by the driver's names.
         if unsafe { cudarc::driver::sys::is_culib_present() } {
@@ -79,10 +65,9 @@ fn devices_are_described() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_forked_child_is_told_so_and_keeps_the_cpu() {
-    let test = "a_forked_child_is_told_so_and_keeps_the_cpu";
-    let Some(_gpu) = Gpu::first(&format!("cuda::processes::{test}")) else { return };
-    let prepare = |_: &mut Command| {};
-    in_own_process(test, prepare, || {
+    let test = "processes::a_forked_child_is_told_so_and_keeps_the_cpu";
+    let Some(_gpu) = Gpu::first(&format!("cuda::{test}")) else { return };
+    in_own_process(test, as_it_is, || {
         let session = Session::new(Case::new(Kind::Noise, [1, 1, 20, 20]));
         let before = session.forward(Mode::Synchronous);
         // SAFETY: this process runs this test alone, and the child ends with _exit.
@@ -121,10 +106,9 @@ fn in_forked_child(session: &Session) {
 
 #[test]
 fn stream_calls_allocate_nothing() {
-    let test = "stream_calls_allocate_nothing";
-    let Some(_gpu) = Gpu::first(&format!("cuda::processes::{test}")) else { return };
-    let prepare = |_: &mut Command| {};
-    in_own_process(test, prepare, || {
+    let test = "processes::stream_calls_allocate_nothing";
+    let Some(_gpu) = Gpu::first(&format!("cuda::{test}")) else { return };
+    in_own_process(test, as_it_is, || {
         let session = Session::new(Case::new(Kind::Noise, [1, 1, 16, 16]));
         let (stream, ssim, grad) = (Stream::new(), session.values(), session.gradient(0));
         let call = || session.enqueue_value_and_grad(&ssim, &grad, &stream);

@@ -423,7 +423,13 @@ impl Stream {
     }
 
     /// Captures what `work` enqueues on this stream.
+    #[track_caller]
     pub fn capture(&self, work: impl FnOnce()) -> Graph {
+        self.try_capture(work).unwrap_or_else(|code| panic!("the capture ended with CUDA error {code}"))
+    }
+
+    /// The same, where the capture may be broken by what `work` does.
+    pub fn try_capture(&self, work: impl FnOnce()) -> Result<Graph, u32> {
         // Other threads' calls, those of other tests, are not restricted meanwhile.
         const THREAD_LOCAL: c_int = 1;
         let (mut graph, mut executable) = (ptr::null_mut(), ptr::null_mut());
@@ -432,10 +438,13 @@ impl Stream {
         work();
         // SAFETY: as above.
         unsafe {
-            check("cuStreamEndCapture", (functions().cuStreamEndCapture)(self.0, &mut graph));
+            match (functions().cuStreamEndCapture)(self.0, &mut graph) {
+                0 => {}
+                code => return Err(code),
+            }
             check("cuGraphInstantiate", (functions().cuGraphInstantiateWithFlags)(&mut executable, graph, 0));
         }
-        Graph { graph, executable }
+        Ok(Graph { graph, executable })
     }
 }
 
