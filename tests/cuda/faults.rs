@@ -8,7 +8,7 @@ use crate::capi::{self, last_error};
 use crate::case::{Case, Session};
 use crate::device::{Floats, Gpu, Stream, clear_current_context, current_context};
 use crate::emulator::Emulator;
-use crate::own_process::{as_it_is, in_own_process};
+use crate::own_process::{as_it_is, in_own_process, is_own_process};
 use crate::support::{Kind, skip};
 
 /// Codes of the driver: invalid value, out of memory, not initialised, no device, invalid context, unsupported PTX, illegal
@@ -279,6 +279,24 @@ fn cold_starts_that_fail() {
 }
 
 #[test]
+fn what_was_preloaded_stays() {
+    let test = "faults::what_was_preloaded_stays";
+    let Some((emulator, gpu)) = emulator(test) else { return };
+    in_own_process(test, as_it_is, || {
+        let before = emulator.alive();
+        assert_eq!(capi::preload(gpu.ordinal), capi::OK, "{}", last_error());
+        assert_eq!(emulator.alive().primary_references, before.primary_references, "the caller has a context");
+        // Without a context of the caller's, the library holds the device's own, once.
+        clear_current_context();
+        for _ in 0..3 {
+            assert_eq!(capi::preload(gpu.ordinal), capi::OK, "{}", last_error());
+            assert_eq!(emulator.alive().primary_references, before.primary_references + 1);
+            assert_eq!(current_context(), 0);
+        }
+    });
+}
+
+#[test]
 fn a_device_that_is_lost_under_way() {
     let test = "faults::a_device_that_is_lost_under_way";
     let Some((emulator, gpu)) = emulator(test) else { return };
@@ -321,16 +339,19 @@ fn a_driver_too_old_for_the_kernels() {
 #[test]
 fn a_driver_without_a_function() {
     let test = "faults::a_driver_without_a_function";
-    if emulator(test).is_none() {
-        return;
-    }
     let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let old_driver = std::env::split_paths(&path).map(|folder| folder.join("old-driver"));
-    let Some(folder) = old_driver.into_iter().find(|folder| folder.join("libcuda.so.1").exists()) else {
-        return skip(&format!("cuda::{test}"), "the emulated driver was built without --old-driver");
-    };
+    let mut folders = std::env::split_paths(&path).map(|folder| folder.join("old-driver"));
+    let old_driver = folders.find(|folder| folder.join("libcuda.so.1").exists()).unwrap_or_default();
+    if !is_own_process(test) {
+        if emulator(test).is_none() {
+            return;
+        }
+        if old_driver.as_os_str().is_empty() {
+            return skip(&format!("cuda::{test}"), "the emulated driver was built without --old-driver");
+        }
+    }
     let prepare = |command: &mut std::process::Command| {
-        command.env("LD_LIBRARY_PATH", folder);
+        command.env("LD_LIBRARY_PATH", old_driver);
     };
     in_own_process(test, prepare, || {
         assert_eq!(capi::device_count(), Ok(0));
