@@ -83,7 +83,7 @@ SUITES = [
         needs=("library", "python"),
     ),
     Suite("ptx", "the committed PTX is what the kernels compile to", ["kernels/build-ptx", "--check"], needs=("nvrtc",)),
-    Suite("ptxas", "no kernel spills registers on any GPU", ["kernels/build-ptx", "--ptxas"], needs=("ptxas",)),
+    Suite("ptxas", "registers, spills and shared memory on each GPU", ["kernels/build-ptx", "--ptxas"], needs=("ptxas",)),
 ]
 
 BY_NAME = {suite.name: suite for suite in SUITES}
