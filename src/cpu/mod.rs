@@ -4,15 +4,7 @@
 //! `rung` compiles it for each instruction set; `threads` shares the units. Nothing as large as an image is allocated:
 //! about half a MiB per thread, whatever the size.
 //!
-//! | input | result |
-//! |---|---|
-//! | NaN or infinity in a pixel | NaN in exactly the map pixels within 5 rows and columns, and in exactly the gradient elements within 10 (where their windows reach such map pixels); the mean is NaN |
-//! | identical images | every map pixel is exactly 1 |
-//! | constant images | variances are exactly 0 inside; no division by zero, because C1 and C2 are positive |
-//! | any data range whose reciprocal is a normal f32 | as accurate as range 1: pixels are scaled first |
-//! | pixels far outside of the data range | accuracy is relative to the largest pixels; above 1e9 ranges products overflow, and the map has NaN there |
-//! | subnormal pixels | computed with, never flushed |
-//! | image smaller than the window | `same`: padded with zeros; `valid`: refused before any work |
+//! What becomes of NaN, infinity and other hard inputs is a table in the README, which holds for CUDA as well.
 
 #![allow(clippy::needless_range_loop, reason = "the loops over lanes, taps and planes index several arrays at once")]
 

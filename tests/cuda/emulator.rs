@@ -21,6 +21,7 @@ pub struct Emulator {
     counters: unsafe extern "C" fn(*mut u64),
     fail: unsafe extern "C" fn(*const c_char) -> c_int,
     failures: unsafe extern "C" fn() -> u64,
+    calls: unsafe extern "C" fn() -> u64,
 }
 
 impl Emulator {
@@ -33,6 +34,7 @@ impl Emulator {
                 counters: *library.get(b"cuEmuCounters\0").ok()?,
                 fail: *library.get(b"cuEmuFail\0").ok()?,
                 failures: *library.get(b"cuEmuFailures\0").ok()?,
+                calls: *library.get(b"cuEmuCallIndex\0").ok()?,
             })
         }
     }
@@ -60,11 +62,27 @@ impl Emulator {
         unsafe { (self.failures)() }
     }
 
-    pub fn alive(&self) -> Alive {
+    /// How many driver calls there were since the rules were set.
+    pub fn calls(&self) -> u64 {
+        // SAFETY: takes nothing.
+        unsafe { (self.calls)() }
+    }
+
+    /// How many kernels have run.
+    pub fn launches(&self) -> u64 {
+        self.counts()[2]
+    }
+
+    fn counts(&self) -> [u64; 64] {
         // struct cuEmuCounts grows at its end; this leaves it room.
-        let mut counts = [0u64; 64];
+        let mut counts = [0; 64];
         // SAFETY: the struct consists of uint64_t members and is smaller.
         unsafe { (self.counters)(counts.as_mut_ptr()) };
+        counts
+    }
+
+    pub fn alive(&self) -> Alive {
+        let counts = self.counts();
         Alive {
             contexts: counts[4],
             primary_references: counts[5],

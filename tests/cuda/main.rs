@@ -9,6 +9,7 @@ mod case;
 mod emulator;
 mod errors;
 mod faults;
+mod hazards;
 mod own_process;
 mod processes;
 mod streams;
