@@ -20,6 +20,7 @@ class Suite:
 
 CARGO_TEST = ["cargo", "test", "--locked", "--no-fail-fast"]
 WARNINGS = ["--", "-D", "warnings"]
+EMULATED = {"LD_LIBRARY_PATH": "{emulated-driver}", "FSSIM_EMULATED": "1"}
 
 SUITES = [
     Suite(
@@ -43,7 +44,7 @@ SUITES = [
     ),
     Suite("build", "the release library, shared and static", ["cargo", "build", "--locked", "--release"]),
     # --show-output: the reasons of skipped tests are in the output of tests that passed.
-    Suite("rust", "Rust tests, header drift", [*CARGO_TEST, "--", "--show-output"], reports="cargo"),
+    Suite("rust", "Rust tests, header drift", [*CARGO_TEST, "--", "--show-output"], reports="cargo", cuda_suite="cuda-rust"),
     Suite(
         "abi",
         "a hand-kept statement of the ABI against the header (ctest2)",
@@ -58,6 +59,7 @@ SUITES = [
         reports="plain",
         needs=("library", "g++"),
         wants=("valgrind", "cuda-headers"),
+        cuda_suite="cuda-c",
     ),
     Suite(
         "cpp",
@@ -66,6 +68,7 @@ SUITES = [
         reports="plain",
         needs=("library", "g++"),
         wants=("cmake",),
+        cuda_suite="cuda-cpp",
     ),
     Suite(
         "julia",
@@ -74,6 +77,7 @@ SUITES = [
         reports="plain",
         needs=("library", "julia"),
         env={"FUSED_SSIM_LIBRARY": "{library}"},
+        cuda_suite="cuda-julia",
     ),
     Suite(
         "python",
@@ -81,9 +85,63 @@ SUITES = [
         ["{python}", "-m", "pytest", "bindings/python/tests"],
         reports="pytest",
         needs=("library", "python"),
+        cuda_suite="cuda-python",
     ),
     Suite("ptx", "the committed PTX is what the kernels compile to", ["kernels/build-ptx", "--check"], needs=("nvrtc",)),
     Suite("ptxas", "registers, spills and shared memory on each GPU", ["kernels/build-ptx", "--ptxas"], needs=("ptxas",)),
+    Suite(
+        "emulator",
+        "the kernel emulator's own tests: what it must catch, and what it must not",
+        ["tests/emulator/selftest/run", "{target}/emulator-selftest"],
+        reports="plain",
+        needs=("g++",),
+    ),
+    Suite(
+        "emulator-build",
+        "the emulated CUDA driver with the kernels in it",
+        ["tests/emulator/build", "{target}/emulator", "--old-driver"],
+        needs=("g++",),
+    ),
+    Suite(
+        "cuda-rust",
+        "the CUDA path of the Rust tests on the emulated driver, each driver call failing in turn",
+        [*CARGO_TEST, "--test", "cuda", "--", "--show-output"],
+        reports="cargo",
+        needs=("emulated-driver",),
+        env=EMULATED,
+    ),
+    Suite(
+        "cuda-c",
+        "the CUDA path of the C tests on the emulated driver",
+        ["tests/c/run", "{target}/release"],
+        reports="plain",
+        needs=("emulated-driver", "library", "g++"),
+        env=EMULATED,
+    ),
+    Suite(
+        "cuda-cpp",
+        "the CUDA path of the C++ tests on the emulated driver",
+        ["bindings/cpp/tests/run", "{target}/release"],
+        reports="plain",
+        needs=("emulated-driver", "library", "g++"),
+        env=EMULATED,
+    ),
+    Suite(
+        "cuda-julia",
+        "the CUDA path of the Julia tests on the emulated driver",
+        ["{julia}", "--startup-file=no", "--project=bindings/julia", "bindings/julia/test/runtests.jl"],
+        reports="plain",
+        needs=("emulated-driver", "library", "julia"),
+        env={**EMULATED, "FUSED_SSIM_LIBRARY": "{library}"},
+    ),
+    Suite(
+        "cuda-python",
+        "the CUDA path of the Python tests on the emulated driver",
+        ["{python}", "-m", "pytest", "bindings/python/tests/test_cuda_array.py"],
+        reports="pytest",
+        needs=("emulated-driver", "library", "python"),
+        env=EMULATED,
+    ),
 ]
 
 BY_NAME = {suite.name: suite for suite in SUITES}
