@@ -1,0 +1,7 @@
+"""The faults that tests/mutate plants."""
+
+from .driver import FAULTS as DRIVER_FAULTS
+from .fault import Suite
+from .kernels import FAULTS as KERNEL_FAULTS
+
+FAULTS = [*KERNEL_FAULTS, *DRIVER_FAULTS]

@@ -1,0 +1,296 @@
+"""Faults in the kernels."""
+
+from .fault import Fault
+
+SEEDS = 3
+
+
+def no_barrier(name, file, what, before):
+    """The barrier after the line `before` is gone."""
+    return Fault(name, file, what, f"{before}\n        __syncthreads();\n", f"{before}\n", seeds=SEEDS)
+
+
+BARRIERS = [
+    no_barrier(
+        "value-barrier",
+        "kernels/value.cu",
+        "no barrier between vertical and horizontal part",
+        "        pixels.step(stage & 1);",
+    ),
+    no_barrier(
+        "backward-barrier",
+        "kernels/backward.cu",
+        "no barrier between vertical and horizontal part",
+        "        partials.step(stage & 1);",
+    ),
+    no_barrier(
+        "fused-first-barrier",
+        "kernels/value_and_grad.cu",
+        "no barrier between vertical and horizontal part",
+        "        if (has_partials) partials.step();",
+    ),
+    no_barrier(
+        "fused-second-barrier",
+        "kernels/value_and_grad.cu",
+        "no barrier before the buffers are written again",
+        "        if (stage >= FIRST_STAGE && stage < stages) map.step(stage, 0);",
+    ),
+    Fault(
+        "block-sum-barrier",
+        "kernels/map_groups.cuh",
+        "no barrier between the warps' sums and the block's",
+        "warp_sums[threadIdx.x / 32] = total;\n    __syncthreads();",
+        "warp_sums[threadIdx.x / 32] = total;",
+        seeds=SEEDS,
+    ),
+    Fault(
+        "reduce-barrier",
+        "kernels/reduce.cu",
+        "no barrier between the warps' sums and the block's",
+        "warp_sums[threadIdx.x / 32] = total;\n    __syncthreads();",
+        "warp_sums[threadIdx.x / 32] = total;",
+        seeds=SEEDS,
+    ),
+    Fault(
+        "value-parity",
+        "kernels/value.cu",
+        "the horizontal part reads the other buffer",
+        "map.step(stage, stage & 1)",
+        "map.step(stage, (stage + 1) & 1)",
+    ),
+    Fault(
+        "backward-parity",
+        "kernels/backward.cu",
+        "the horizontal part reads the other buffer",
+        "gradient.step(stage & 1)",
+        "gradient.step((stage + 1) & 1)",
+    ),
+]
+
+FILTERS = [
+    Fault(
+        "vertical-taps",
+        "kernels/strip.cuh",
+        "the vertical filter uses the tap next to the right one",
+        "sum[k - 1] = fmaf(p.taps[k], sample, sum[k])",
+        "sum[k - 1] = fmaf(p.taps[k - 1], sample, sum[k])",
+    ),
+    Fault(
+        "horizontal-taps",
+        "kernels/strip.cuh",
+        "the first two taps of the horizontal filter are swapped",
+        "out[i] = fmaf(p.taps[k], window[i + k], out[i])",
+        "out[i] = fmaf(p.taps[k == 1 ? 0 : k], window[i + k], out[i])",
+    ),
+    Fault(
+        "origin-move",
+        "kernels/strip.cuh",
+        "squares are not fully moved to a new origin",
+        "fmaf(step, p.tap_tails[k], -2.0f * mean.sum[k])",
+        "fmaf(step, p.tap_tails[k], -mean.sum[k])",
+    ),
+    Fault(
+        "origin-tails",
+        "kernels/strip.cuh",
+        "the mean is moved to a new origin with the wrong tail of the taps",
+        "mean.sum[k] = fmaf(-step, p.tap_tails[k], mean.sum[k])",
+        "mean.sum[k] = fmaf(-step, p.tap_tails[k > 0 ? k - 1 : 0], mean.sum[k])",
+    ),
+    Fault(
+        "origin-stays",
+        "kernels/strip.cuh",
+        "the origin stays at a column's first pixel: accuracy only",
+        "if (!(fabsf(step) > ORIGIN_DISTANCE)",
+        "if (!(fabsf(step) > 1e9f)",
+    ),
+    Fault(
+        "origin-nan",
+        "kernels/strip.cuh",
+        "a NaN or an infinity becomes the origin",
+        "return fabsf(sample) <= 1e18f;",
+        "return true;",
+    ),
+    Fault(
+        "horizontal-origin",
+        "kernels/strip.cuh",
+        "the squares of distances of columns are left out of the variance",
+        "window[i] = fmaf(distance[i], distance[i], window[i])",
+        "window[i] = fmaf(distance[i], 0.0f, window[i])",
+    ),
+]
+
+EDGES = [
+    Fault(
+        "column-halo",
+        "kernels/map_groups.cuh",
+        "the map begins a column late",
+        "column(block.column - halo + place.column)",
+        "column(block.column - halo + place.column + 1)",
+    ),
+    Fault(
+        "row-halo",
+        "kernels/pixel_columns.cuh",
+        "the rows that lie in the image are off by one",
+        "row(strip.row - halo),",
+        "row(strip.row - halo + 1),",
+    ),
+    Fault(
+        "gradient-halo",
+        "kernels/partial_columns.cuh",
+        "saved columns are read from one column to the left, whose rows begin a halo early",
+        "strip.row - RADIUS, strip.column - RADIUS + t}",
+        "strip.row - RADIUS, strip.column - RADIUS - 1 + t}",
+    ),
+    Fault(
+        "column-inside",
+        "kernels/pixel_columns.cuh",
+        "one column right of the image is read",
+        "static_cast<unsigned>(strip.column - halo + t) < static_cast<unsigned>(params.width)",
+        "static_cast<unsigned>(strip.column - halo + t) <= static_cast<unsigned>(params.width)",
+    ),
+    Fault(
+        "row-inside",
+        "kernels/pixel_columns.cuh",
+        "one row below the image is read",
+        "static_cast<unsigned>(row) < static_cast<unsigned>(p.height)",
+        "static_cast<unsigned>(row) <= static_cast<unsigned>(p.height)",
+    ),
+    Fault(
+        "last-stage",
+        "kernels/strip.cuh",
+        "the last, incomplete stage is missing",
+        "(row_end - row + halo + STAGE_ROWS - 1) / STAGE_ROWS",
+        "(row_end - row + halo) / STAGE_ROWS",
+    ),
+    Fault(
+        "chunk-rows",
+        "kernels/strip.cuh",
+        "a chunk ends a row early",
+        "row_end = min(row + p.chunk_rows, p.height)",
+        "row_end = min(row + p.chunk_rows - 1, p.height)",
+    ),
+    Fault(
+        "strip-index",
+        "kernels/strip.cuh",
+        "strips and chunks change places",
+        "const unsigned strip = blockIdx.x % p.strips;\n        const unsigned rest = blockIdx.x / p.strips;",
+        "const unsigned strip = blockIdx.x / p.chunks % p.strips;\n        const unsigned rest = blockIdx.x / p.strips;",
+    ),
+    Fault(
+        "gradient-last-columns",
+        "kernels/gradient_groups.cuh",
+        "no bounds check on the last columns of the gradient",
+        "if (i < columns) grad[i * p.grad.stride_w] = out[i];",
+        "grad[i * p.grad.stride_w] = out[i];",
+    ),
+    Fault(
+        "gradient-vector",
+        "kernels/gradient_groups.cuh",
+        "whole groups are stored where columns are missing",
+        "% (GROUP * sizeof(float)) == 0 && columns == GROUP;",
+        "% (GROUP * sizeof(float)) == 0;",
+    ),
+    Fault(
+        "gradient-alignment",
+        "kernels/gradient_groups.cuh",
+        "16-byte accesses without a look at the address",
+        "addresses % (GROUP * sizeof(float)) == 0 && columns",
+        "columns",
+    ),
+    Fault(
+        "gradient-pitch",
+        "kernels/gradient_groups.cuh",
+        "16-byte accesses without a look at the strides of rows",
+        "vector = unit_stride && whole_rows &&",
+        "vector = unit_stride &&",
+    ),
+    Fault(
+        "map-rows",
+        "kernels/map_groups.cuh",
+        "one row below the map counts as part of it",
+        "in_range(row, p.map_top, p.map_bottom)",
+        "in_range(row, p.map_top, p.map_bottom + 1)",
+    ),
+    Fault(
+        "clear-rows",
+        "kernels/map_groups.cuh",
+        "rows outside the map keep their partial derivatives",
+        "if (!row_inside || !columns.contains(i % GROUP)) stored",
+        "if (!columns.contains(i % GROUP)) stored",
+    ),
+    Fault(
+        "clear-columns",
+        "kernels/map_groups.cuh",
+        "columns outside the map keep their partial derivatives",
+        "if (!row_inside || !columns.contains(i % GROUP)) stored",
+        "if (!row_inside) stored",
+    ),
+]
+
+VALUES = [
+    Fault(
+        "sum-owned-columns",
+        "kernels/map_groups.cuh",
+        "columns of the strip to the left are added again",
+        "owned_columns(column, max(block.column, params.map_left),",
+        "owned_columns(column, params.map_left,",
+    ),
+    Fault(
+        "sum-owned-rows",
+        "kernels/map_groups.cuh",
+        "rows of the chunks around are added again",
+        "if (row_in_map && row_owned) take_value",
+        "if (row_in_map) take_value",
+    ),
+    Fault(
+        "block-sum-lanes",
+        "kernels/map_groups.cuh",
+        "half of each warp is left out of the sum",
+        "for (int offset = 16; offset > 0; offset /= 2)",
+        "for (int offset = 8; offset > 0; offset /= 2)",
+    ),
+    Fault(
+        "reduce-scale",
+        "kernels/reduce.cu",
+        "the sum is not scaled",
+        "1.0 - p.scale * total",
+        "1.0 - total",
+    ),
+    Fault(
+        "reduce-loop",
+        "kernels/reduce.cu",
+        "a thread adds one partial sum only",
+        "i < p.per_group; i += REDUCE_THREADS)",
+        "i < min(p.per_group, REDUCE_THREADS + 0LL); i += REDUCE_THREADS)",
+    ),
+    Fault(
+        "upstream-group",
+        "kernels/gradient_groups.cuh",
+        "the upstream gradient is read by plane instead of by group",
+        "p.upstream[strip.plane / p.planes_per_group]",
+        "p.upstream[strip.plane]",
+    ),
+    Fault(
+        "upstream-map-rows",
+        "kernels/map_groups.cuh",
+        "the upstream map is read outside its rows",
+        "p.upstream_mode == UPSTREAM_MAP && row_in_map",
+        "p.upstream_mode == UPSTREAM_MAP",
+    ),
+    Fault(
+        "saved-mean",
+        "kernels/map_groups.cuh",
+        "the mean part of the first image's gradient is saved for the second",
+        "save(p.saved_mean2, group, mean2, row_in_map)",
+        "save(p.saved_mean2, group, partial[0], row_in_map)",
+    ),
+    Fault(
+        "mean-part",
+        "kernels/moments.cuh",
+        "a wrong sign in one partial derivative",
+        "mean_v = m[1] * fmaf(e, t1, pv);",
+        "mean_v = m[1] * fmaf(e, t1, -pv);",
+    ),
+]
+
+FAULTS = [*BARRIERS, *FILTERS, *EDGES, *VALUES]
