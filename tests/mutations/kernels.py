@@ -198,13 +198,6 @@ EDGES = [
         "columns",
     ),
     Fault(
-        "gradient-pitch",
-        "kernels/gradient_groups.cuh",
-        "16-byte accesses without a look at the strides of rows",
-        "vector = unit_stride && whole_rows &&",
-        "vector = unit_stride &&",
-    ),
-    Fault(
         "map-rows",
         "kernels/map_groups.cuh",
         "one row below the map counts as part of it",
