@@ -67,9 +67,10 @@ impl Layout {
         size.iter().zip(self.strides(size)).map(|(size, stride)| (size - 1) * stride).sum::<usize>() + 1
     }
 
-    /// The memory of an image: its elements in their places, poison between them.
+    /// The memory of an image: its elements in their places, and between them a NaN that is not the poison of outputs: what
+    /// is computed from it keeps its bits, and would look there like memory that was left alone.
     fn scatter(self, size: Size, dense: &[f32]) -> Vec<f32> {
-        let mut memory = vec![f32::from_bits(POISON); self.extent(size)];
+        let mut memory = vec![f32::NAN; self.extent(size)];
         self.offsets(size).zip(dense).for_each(|(offset, &value)| memory[offset] = value);
         memory
     }
