@@ -207,3 +207,17 @@ fn a_capture_before_the_kernels_are_loaded() {
         assert!(f32::from_bits(fixture.results()[0]).is_finite());
     });
 }
+
+#[test]
+fn a_preload_leaves_no_kernel_out() {
+    let test = "faults::starts::a_preload_leaves_no_kernel_out";
+    let Some((emulator, gpu)) = emulator(test) else { return };
+    in_own_process(test, as_it_is, || {
+        for kernel in 1..=5 {
+            emulator.fail("cuKernelGetFunction", kernel, 1);
+            assert_eq!(capi::preload(gpu.ordinal), capi::ERROR_CUDA, "kernel {kernel} was not loaded");
+        }
+        emulator.heal();
+        assert_eq!(capi::preload(gpu.ordinal), capi::OK, "{}", last_error());
+    });
+}
