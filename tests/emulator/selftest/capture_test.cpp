@@ -62,6 +62,8 @@ void capture_and_replay() {
     OK(cuGraphDestroy(graph));
     for (int i = 0; i < 3; i++) {
         OK(cuMemsetD8_v2(b.address, 0, 1024));
+        // The memset runs on the default stream, which does not wait for a non-blocking one, nor the other way round.
+        OK(cuCtxSynchronize());
         OK(cuGraphLaunch(exec, s.other));
         OK(cuStreamSynchronize(s.other));
         CHECK(b.read() == reversed());
