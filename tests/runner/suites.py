@@ -20,7 +20,14 @@ class Suite:
 
 CARGO_TEST = ["cargo", "test", "--locked", "--no-fail-fast"]
 WARNINGS = ["--", "-D", "warnings"]
+CUDA_TEST = [*CARGO_TEST, "--test", "cuda", "--", "--show-output"]
 EMULATED = {"LD_LIBRARY_PATH": "{emulated-driver}", "FSSIM_EMULATED": "1"}
+# AddressSanitizer has to be the first library of the test program, but not of cargo.
+SANITIZED = {
+    "LD_LIBRARY_PATH": "{sanitized-driver}",
+    "FSSIM_EMULATED": "1",
+    "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER": "env LD_PRELOAD={asan} ASAN_OPTIONS=detect_leaks=0",
+}
 
 SUITES = [
     Suite(
@@ -76,7 +83,6 @@ SUITES = [
         ["{julia}", "--startup-file=no", "--project=bindings/julia", "bindings/julia/test/runtests.jl"],
         reports="plain",
         needs=("library", "julia"),
-        env={"FUSED_SSIM_LIBRARY": "{library}"},
         cuda_suite="cuda-julia",
     ),
     Suite(
@@ -87,6 +93,7 @@ SUITES = [
         needs=("library", "python"),
         cuda_suite="cuda-python",
     ),
+    Suite("mutations", "the faults of tests/mutate still fit the source", ["tests/mutate", "--check"]),
     Suite("ptx", "the committed PTX is what the kernels compile to", ["kernels/build-ptx", "--check"], needs=("nvrtc",)),
     Suite("ptxas", "registers, spills and shared memory on each GPU", ["kernels/build-ptx", "--ptxas"], needs=("ptxas",)),
     Suite(
@@ -105,10 +112,24 @@ SUITES = [
     Suite(
         "cuda-rust",
         "the CUDA path of the Rust tests on the emulated driver, each driver call failing in turn",
-        [*CARGO_TEST, "--test", "cuda", "--", "--show-output"],
+        CUDA_TEST,
         reports="cargo",
         needs=("emulated-driver",),
         env=EMULATED,
+    ),
+    Suite(
+        "sanitized-build",
+        "the emulated driver with AddressSanitizer and UndefinedBehaviorSanitizer in the kernels",
+        ["tests/emulator/build", "{target}/emulator-sanitized", "--sanitize", "--old-driver"],
+        needs=("g++",),
+    ),
+    Suite(
+        "sanitized-rust",
+        "the same CUDA tests with those sanitizers",
+        CUDA_TEST,
+        reports="cargo",
+        needs=("sanitized-driver", "asan"),
+        env=SANITIZED,
     ),
     Suite(
         "cuda-c",
@@ -132,7 +153,7 @@ SUITES = [
         ["{julia}", "--startup-file=no", "--project=bindings/julia", "bindings/julia/test/runtests.jl"],
         reports="plain",
         needs=("emulated-driver", "library", "julia"),
-        env={**EMULATED, "FUSED_SSIM_LIBRARY": "{library}"},
+        env=EMULATED,
     ),
     Suite(
         "cuda-python",

@@ -35,6 +35,19 @@ def built(path, suite):
     return (str(path), None) if path.exists() else (None, f"{path.name} was not built (suite {suite})")
 
 
+def emulated_driver(folder, suite):
+    """The folder, if the driver is in it."""
+    _, reason = built(TARGET / folder / "libcuda.so.1", suite)
+    return str(TARGET / folder), reason
+
+
+def compiler_library(name):
+    if not shutil.which("g++"):
+        return command("g++", "g++")
+    path = subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
+    return (path, None) if os.path.isabs(path) else (None, f"g++ has no {name}")
+
+
 # name: a function that returns (value, None), or (None, why not). The value replaces {name} in commands and environment.
 FINDERS = {
     "rustfmt": lambda: cargo_component("fmt"),
@@ -49,7 +62,9 @@ FINDERS = {
     "python": lambda: installed("python", "venv/bin/python"),
     "julia": lambda: installed("julia", "julia-*/bin/julia"),
     "library": lambda: built(LIBRARY, "build"),
-    "emulated-driver": lambda: built(TARGET / "emulator", "emulator-build"),
+    "emulated-driver": lambda: emulated_driver("emulator", "emulator-build"),
+    "sanitized-driver": lambda: emulated_driver("emulator-sanitized", "sanitized-build"),
+    "asan": lambda: compiler_library("libasan.so"),
 }
 
 # What `tests/setup` takes; g++, valgrind and cmake are its `system`.
