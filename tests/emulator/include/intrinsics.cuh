@@ -16,6 +16,33 @@ __device__ __forceinline__ unsigned short float_to_bfloat16(float x) {
     return static_cast<unsigned short>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);    // to nearest, ties to even
 }
 
+// Two halves in one register, the first in its low bits.
+__device__ __forceinline__ unsigned pack_half2(float low, float high) {
+    return float_to_half(low) | static_cast<unsigned>(float_to_half(high)) << 16;
+}
+__device__ __forceinline__ float2 unpack_half2(unsigned bits) {
+    return {half_to_float(static_cast<unsigned short>(bits)), half_to_float(static_cast<unsigned short>(bits >> 16))};
+}
+
+// Matrix operations of a whole warp; kernel/matrix.h says how a matrix lies in registers.
+__device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                                             emu::Place place = emu::Place::current()) {
+    emu::mma_m16n8k16(d, a, b, place);
+}
+__device__ __forceinline__ unsigned movmatrix(unsigned row, emu::Place place = emu::Place::current()) {
+    return emu::movmatrix(row, place);
+}
+// COUNT: 1, 2 or 4 matrices.
+template <int COUNT>
+__device__ __forceinline__ void ldmatrix(unsigned (&registers)[COUNT], const void* row, emu::Place place = emu::Place::current()) {
+    emu::ldmatrix(registers, COUNT, false, row, place);
+}
+template <int COUNT>
+__device__ __forceinline__ void ldmatrix_transposed(unsigned (&registers)[COUNT], const void* row,
+                                                    emu::Place place = emu::Place::current()) {
+    emu::ldmatrix(registers, COUNT, true, row, place);
+}
+
 // barrier.sync and barrier.arrive: `threads` is a multiple of 32 and counts those that wait and those that arrive.
 __device__ __forceinline__ void barrier_sync(int id, int threads, emu::Place place = emu::Place::current()) {
     emu::barrier_sync(static_cast<unsigned>(id), static_cast<unsigned>(threads), place);

@@ -49,6 +49,8 @@ struct Warp {
     unsigned exited;
     unsigned meetings;
     Meeting meeting[MEETINGS];
+    // Of the meetings of the whole warp, twice like the values of those.
+    WarpOperands operands[2];
 };
 
 struct Block {

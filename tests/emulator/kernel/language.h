@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "asynchronous.h"
+#include "matrix.h"
 #include "runtime.h"
 
 // Not inlined, so that the kernel's name shows when an address is turned into a line.

@@ -41,9 +41,19 @@ void barrier_sync(unsigned id, unsigned threads, Place place);
 void barrier_arrive(unsigned id, unsigned threads, Place place);
 
 // All lanes that the mask names meet; returns what each lane brought, valid until the caller's next such operation.
-enum class WarpOperation : std::uint8_t { sync, shuffle, vote };
+enum class WarpOperation : std::uint8_t { sync, shuffle, vote, matrix };
 const std::uint64_t* meet(WarpOperation operation, unsigned mask, std::uint64_t bits, Place place);
 unsigned lane();
+
+// What a lane brings to an operation of its whole warp, and what it takes from there.
+struct Operand {
+    static constexpr std::size_t BYTES = 32;
+    alignas(8) unsigned char bytes[BYTES];
+};
+using WarpOperands = Operand[WARP_LANES];
+// All lanes of the warp meet. The last to arrive runs `combine`, which turns what the lanes brought into what they take.
+// Returns the caller's own, valid until its next such operation.
+const Operand& meet_all(const void* brought, std::size_t bytes, void (*combine)(WarpOperands& lanes), Place place);
 
 // Shared memory that the launch asked for.
 void* dynamic_shared_memory();

@@ -1,5 +1,6 @@
-// Where the lanes of a warp meet: shuffles, votes, __syncwarp.
+// Where the lanes of a warp meet: shuffles, votes, __syncwarp, matrix operations.
 #include <bit>
+#include <cstring>
 
 #include "block.h"
 
@@ -31,36 +32,53 @@ void release(const Warp& warp, unsigned mask) {
         if (mask >> l & 1) block.thread[first + l].state = State::ready;
 }
 
-}  // namespace
-
-unsigned lane() { return block.current->linear % WARP_LANES; }
-
-const std::uint64_t* meet(WarpOperation operation, unsigned mask, std::uint64_t bits, Place place) {
-    Thread& self = *block.current;
-    Warp& warp = block.warp[self.linear / WARP_LANES];
-    const unsigned lane = self.linear % WARP_LANES;
-    check_mask(warp, lane, mask, place);
+// The meeting that the current lane comes to.
+Meeting& arrive(WarpOperation operation, unsigned mask, const Place& place) {
+    Warp& warp = block.warp[block.current->linear / WARP_LANES];
+    check_mask(warp, lane(), mask, place);
     Meeting& meeting = find_meeting(warp, mask, place);
     if (meeting.arrived == 0) {
         meeting.operation = operation;
         meeting.place = place;
     } else if (meeting.operation != operation || meeting.place.line() != place.line()) {
-        die(&place, "lanes of one warp diverge: lane %u is here, others at %s:%u", lane, meeting.place.file_name(),
+        die(&place, "lanes of one warp diverge: lane %u is here, others at %s:%u", lane(), meeting.place.file_name(),
             meeting.place.line());
     }
-    std::uint64_t* const values = meeting.values[meeting.parity];
-    values[lane] = bits;
-    meeting.arrived |= 1u << lane;
+    return meeting;
+}
+
+void wait_for_others(Meeting& meeting, const Place& place) {
+    meeting.arrived |= 1u << lane();
     checker_release(&meeting);
-    if (meeting.arrived == mask) {
+    if (meeting.arrived == meeting.mask) {
         meeting.arrived = 0;
         meeting.parity ^= 1;
-        release(warp, mask);
+        release(block.warp[block.current->linear / WARP_LANES], meeting.mask);
     } else {
         wait_in(State::at_warp_operation, place);
     }
     checker_acquire(&meeting);
+}
+
+}  // namespace
+
+unsigned lane() { return block.current->linear % WARP_LANES; }
+
+const std::uint64_t* meet(WarpOperation operation, unsigned mask, std::uint64_t bits, Place place) {
+    Meeting& meeting = arrive(operation, mask, place);
+    std::uint64_t* const values = meeting.values[meeting.parity];
+    values[lane()] = bits;
+    wait_for_others(meeting, place);
     return values;
+}
+
+const Operand& meet_all(const void* brought, std::size_t bytes, void (*combine)(WarpOperands& lanes), Place place) {
+    Meeting& meeting = arrive(WarpOperation::matrix, ~0u, place);
+    WarpOperands& operands = block.warp[block.current->linear / WARP_LANES].operands[meeting.parity];
+    std::memcpy(operands[lane()].bytes, brought, bytes);
+    if ((meeting.arrived | 1u << lane()) == meeting.mask) combine(operands);
+    wait_for_others(meeting, place);
+    return operands[lane()];
 }
 
 void check_warp_exit(const Thread& thread) {

@@ -164,6 +164,43 @@ extern "C" __global__ void test_arithmetic(const __grid_constant__ Vectors p) {
     out[5] = quad.x + quad.y + quad.z + quad.w;
 }
 
+// in: for each of n rounds A (16 x 16), then B (16 x 8). out: for each warp the sum of the products A B, 16 x 8, once from
+// fragments as the PTX ISA draws them and once from ldmatrix, then the transposed top half of it.
+extern "C" __global__ void __launch_bounds__(64) test_matrix(const __grid_constant__ Vectors p) {
+    __shared__ __align__(16) unsigned short a[2][16][16];
+    __shared__ __align__(16) unsigned short b[2][16][8];
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int group = lane / 4, pair = lane % 4 * 2;
+    float by_hand[4] = {}, loaded[4] = {};
+    for (int round = 0; round < p.n; round++) {
+        const float* const in = p.in + round * 384;
+        const auto two = [&](int at) { return pack_half2(in[at], in[at + 1]); };
+        const auto column = [&](int k, int n) { return pack_half2(in[256 + k * 8 + n], in[256 + k * 8 + 8 + n]); };
+        const unsigned rows[4] = {two(group * 16 + pair), two((group + 8) * 16 + pair), two(group * 16 + pair + 8),
+                                  two((group + 8) * 16 + pair + 8)};
+        const unsigned columns[2] = {column(pair, group), column(pair + 8, group)};
+        mma_m16n8k16(by_hand, rows, columns);
+
+        for (int i = lane; i < 256; i += 32) a[warp][i / 16][i % 16] = float_to_half(in[i]);
+        for (int i = lane; i < 128; i += 32) b[warp][i / 8][i % 8] = float_to_half(in[256 + i]);
+        __syncwarp();
+        unsigned left[4], right[2];
+        ldmatrix(left, &a[warp][lane % 16][lane / 16 * 8]);
+        ldmatrix_transposed(right, b[warp][lane % 16]);
+        mma_m16n8k16(loaded, left, right);
+        __syncwarp();
+    }
+    float* const out = p.out + warp * 320;
+    for (int i = 0; i < 4; i++) {
+        const int at = (group + i / 2 * 8) * 8 + pair + i % 2;
+        out[at] = by_hand[i];
+        out[128 + at] = loaded[i];
+    }
+    const float2 turned = unpack_half2(movmatrix(pack_half2(by_hand[0], by_hand[1])));
+    out[256 + group * 8 + pair] = turned.x;
+    out[256 + group * 8 + pair + 1] = turned.y;
+}
+
 // Runs for a while.
 extern "C" __global__ void test_slow(const __grid_constant__ Vectors p) {
     float value = p.in[threadIdx.x];

@@ -28,6 +28,10 @@ EXPECTED = {
     "fault_shuffle_own_lane": all_builds(r"mask 0000ffff does not name the calling lane"),
     "fault_shuffle_diverged": all_builds(r"lanes of one warp diverge"),
     "fault_shuffle_deadlock": all_builds(r"deadlock(.|\n)*a warp operation at LINE(.|\n)*__syncthreads at LINE"),
+    "fault_mma_diverged": all_builds(r"(lane 3[01], which has exited|lane 3[01] exits, lane \d+ waits for it)(.|\n)*LINE"),
+    "fault_ldmatrix_no_barrier": {PLAIN: WRONG, SANITIZE: WRONG, CHECK: r"race: another thread (wrote|read) this(.|\n)*LINE"},
+    "fault_ldmatrix_misaligned": all_builds(r"misaligned access(.|\n)*LINE"),
+    "fault_ldmatrix_global": all_builds(r"ldmatrix reads shared memory, and \S+ is not(.|\n)*LINE"),
     "fault_global_past_end": {
         PLAIN: r"bad access at(.|\n)*0 bytes past the end of allocation 1 \(1024 bytes, device 0\)(.|\n)*thread \(255,0,0\)(.|\n)*LINE",
         CHECK: r"access outside of device memory: read of 4 bytes(.|\n)*0 bytes past the end of allocation 1(.|\n)*LINE",

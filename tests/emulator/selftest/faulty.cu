@@ -73,6 +73,34 @@ extern "C" __global__ void fault_shuffle_deadlock(const __grid_constant__ Vector
         __syncthreads();
 }
 
+extern "C" __global__ void fault_mma_diverged(const __grid_constant__ Vectors p) {
+    float d[4] = {};
+    const unsigned a[4] = {}, b[2] = {};
+    if (threadIdx.x % 32 < 30) mma_m16n8k16(d, a, b);
+    p.out[threadIdx.x] = d[0];
+}
+
+extern "C" __global__ void fault_ldmatrix_no_barrier(const __grid_constant__ Vectors p) {
+    __shared__ __align__(16) float tile[256];
+    tile[threadIdx.x] = p.in[threadIdx.x];
+    unsigned row[1];
+    ldmatrix(row, tile + threadIdx.x % 8 * 32);
+    p.out[threadIdx.x] = __uint_as_float(row[0]);
+}
+
+extern "C" __global__ void fault_ldmatrix_misaligned(const __grid_constant__ Vectors p) {
+    __shared__ __align__(16) float tile[260];
+    unsigned row[1];
+    ldmatrix(row, tile + 1 + threadIdx.x % 8 * 32);
+    p.out[threadIdx.x] = __uint_as_float(row[0]);
+}
+
+extern "C" __global__ void fault_ldmatrix_global(const __grid_constant__ Vectors p) {
+    unsigned row[1];
+    ldmatrix(row, p.in + threadIdx.x % 8 * 4);
+    p.out[threadIdx.x] = __uint_as_float(row[0]);
+}
+
 // Global memory
 
 extern "C" __global__ void fault_global_past_end(const __grid_constant__ Vectors p) { p.out[threadIdx.x] = p.in[threadIdx.x + 1]; }

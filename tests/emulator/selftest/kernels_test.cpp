@@ -122,6 +122,33 @@ void arithmetic() {
     }
 }
 
+void matrix_operations() {
+    // Multiples of 1/4 up to 2 are halves, and so are their products and sums as far as they come here.
+    std::vector<float> in(384 * 5);
+    for (std::size_t i = 0; i < in.size(); i++) in[i] = static_cast<float>(i * 7 % 17) / 4.0f - 2.0f;
+    for (int rounds : {1, 2, 5}) {
+        const std::vector<float> out = run("test_matrix", 1, 64, in, 640, rounds);
+        for (int at = 0; at < 128; at++) {
+            const int row = at / 8, column = at % 8;
+            float want = 0.0f;
+            for (int k = 0; k < 16 * rounds; k++) {
+                const float* const round = &in[k / 16 * 384];
+                want += round[row * 16 + k % 16] * round[256 + k % 16 * 8 + column];
+            }
+            for (int warp : {0, 320}) {
+                CHECK(out[warp + at] == want);
+                CHECK(out[warp + 128 + at] == want);
+                if (row < 8) CHECK(out[warp + 256 + column * 8 + row] == want);
+            }
+        }
+    }
+    // Infinity times zero spoils the row it is in and nothing else.
+    in.assign(384, 0.0f);
+    in[3 * 16 + 5] = INFINITY;
+    const std::vector<float> out = run("test_matrix", 1, 64, in, 640, 1);
+    for (int at = 0; at < 128; at++) CHECK(at / 8 == 3 ? std::isnan(out[at]) : out[at] == 0.0f);
+}
+
 // The same kernel in many different orders: the bits stay the same.
 void order_does_not_matter() {
     std::vector<float> values = ramp(4 * 138);
@@ -162,6 +189,7 @@ int main(int argc, char** argv) {
                       {"kernel: bulk copy and mbarrier", bulk_copies},
                       {"kernel: tensor copy", tensor_copies},
                       {"kernel: arithmetic and 16-bit types", arithmetic},
+                      {"kernel: matrix operations of a warp", matrix_operations},
                       {"kernel: any order, the same bits", order_does_not_matter},
                       {"kernel: speed", speed}},
                      argc, argv);
