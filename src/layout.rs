@@ -135,26 +135,9 @@ impl<'a> Source<'a> {
         (unsafe { self.data.add(n * sn + c * sc + h * sh + column * sw) }, sw)
     }
 
-    /// Copies `into.len()` pixels, each multiplied by `scale`, from column `column` of a row on.
-    ///
-    /// # Safety
-    /// The indices are inside the shape that the strides were resolved for, the last column read included.
-    #[inline(always)]
-    pub unsafe fn read_row(&self, n: usize, c: usize, h: usize, column: usize, scale: f32, into: &mut [f32]) {
-        let Strides { n: sn, c: sc, h: sh, w: sw, .. } = self.strides;
-        // SAFETY: the caller keeps the indices inside the shape, and the view's maker promised those elements.
-        unsafe {
-            let row = self.data.add(n * sn + c * sc + h * sh + column * sw);
-            if sw == 1 {
-                for (i, pixel) in into.iter_mut().enumerate() {
-                    *pixel = *row.add(i) * scale;
-                }
-            } else {
-                for (i, pixel) in into.iter_mut().enumerate() {
-                    *pixel = *row.add(i * sw) * scale;
-                }
-            }
-        }
+    /// Elements from one row to the next.
+    pub(crate) fn row_stride(&self) -> usize {
+        self.strides.h
     }
 }
 
@@ -174,10 +157,26 @@ impl<'a> Sink<'a> {
         Sink { data, strides, lifetime: PhantomData }
     }
 
+    /// The address of an element, and the stride from one column to the next.
+    ///
+    /// # Safety
+    /// As for [`Source::at`].
+    #[inline(always)]
+    pub unsafe fn at(&self, n: usize, c: usize, h: usize, column: usize) -> (*mut f32, usize) {
+        let Strides { n: sn, c: sc, h: sh, w: sw, .. } = self.strides;
+        // SAFETY: the caller keeps the indices inside the shape, and the view's maker promised those elements.
+        (unsafe { self.data.add(n * sn + c * sc + h * sh + column * sw) }, sw)
+    }
+
+    /// The same memory, to be read.
+    pub(crate) fn as_source(&self) -> Source<'a> {
+        Source { data: self.data, strides: self.strides, lifetime: PhantomData }
+    }
+
     /// Writes `from` from column `column` of a row on.
     ///
     /// # Safety
-    /// As for [`Source::read_row`]; no other thread writes the same elements.
+    /// As for [`Source::at`], the last column included; no other thread writes the same elements.
     #[inline(always)]
     pub unsafe fn write_row(&self, n: usize, c: usize, h: usize, column: usize, from: &[f32]) {
         let Strides { n: sn, c: sc, h: sh, w: sw, .. } = self.strides;

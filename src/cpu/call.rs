@@ -144,7 +144,8 @@ fn run(rung: Rung, planes: usize, job: &Job<'_>, sums: Option<&[AtomicU64]>) -> 
         job.grid.units(),
         threads,
         || Scratch::new(&job.grid, job.gradients.is_some()),
-        |scratch, index| {
+        |scratch, turn| {
+            let index = job.grid.in_turn(turn);
             // SAFETY: a rung in use is available, and each unit is run once.
             let sum = unsafe { rung.run(planes, job, &job.grid.unit(index), scratch) };
             if let Some(sums) = sums {

@@ -27,6 +27,7 @@ pub(super) struct Grid {
     chunk: usize,
     strip: usize,
     planes: usize,
+    channels: usize,
 }
 
 /// One unit: `bands` x `columns` tiles of a plane.
@@ -54,7 +55,14 @@ impl Grid {
         let (bands, columns) = (rows.div_ceil(TILE), columns.div_ceil(TILE));
         let strips = columns.div_ceil(STRIP);
         let chunks = ENOUGH_UNITS.div_ceil(planes * strips).min(bands / CHUNK).max(1);
-        Grid { bands, columns, chunk: bands.div_ceil(chunks), strip: columns.div_ceil(strips), planes }
+        Grid {
+            bands,
+            columns,
+            chunk: bands.div_ceil(chunks),
+            strip: columns.div_ceil(strips),
+            planes,
+            channels: problem.shape.c,
+        }
     }
 
     fn chunks(&self) -> usize {
@@ -80,6 +88,15 @@ impl Grid {
         self.planes * self.units_per_plane()
     }
 
+    /// The unit to work on as number `turn`: the channels of an image in turn, so that where they are interleaved each line
+    /// of memory is used by all while it is near.
+    pub(super) fn in_turn(&self, turn: usize) -> usize {
+        let (image, turn) =
+            (turn / (self.units_per_plane() * self.channels), turn % (self.units_per_plane() * self.channels));
+        let (part, channel) = (turn / self.channels, turn % self.channels);
+        (image * self.channels + channel) * self.units_per_plane() + part
+    }
+
     /// The unit number `index`.
     pub(super) fn unit(&self, index: usize) -> Unit {
         let (plane, index) = (index / self.units_per_plane(), index % self.units_per_plane());
@@ -103,8 +120,8 @@ mod tests {
                 let Ok(problem) = Problem::new(shape, &options) else { continue };
                 for grid in [Grid::of_map(&problem), Grid::of_gradient(&problem)] {
                     let mut tiles = vec![0u8; grid.planes.min(3) * grid.bands * grid.columns];
-                    for index in 0..grid.units() {
-                        let unit = grid.unit(index);
+                    for turn in 0..grid.units() {
+                        let unit = grid.unit(grid.in_turn(turn));
                         assert!(!unit.bands.is_empty() && !unit.columns.is_empty(), "{unit:?}");
                         assert!(unit.columns.len() <= STRIP);
                         for band in unit.bands.clone().filter(|_| unit.plane < 3) {

@@ -38,56 +38,48 @@ pub(super) struct Window {
 /// Fills one slot of each of `inputs`.
 ///
 /// # Safety
-/// The processor has V's instructions; the plane is inside the shape of both images; `buffers` hold TILE floats for each
-/// of `inputs`.
+/// The processor has V's instructions; the plane is inside the shape of both images.
 #[inline(always)]
-pub(super) unsafe fn load<V: Vector>(
-    images: &Images<'_>,
-    window: Window,
-    inputs: &mut [Input],
-    buffers: &mut [Vec<f32>; 2],
-) {
+pub(super) unsafe fn load<V: Vector>(images: &Images<'_>, window: Window, inputs: &mut [Input]) {
     let Shape { c, h, w, .. } = images.shape;
     let (n, c) = (window.plane / c, window.plane % c);
-    let columns = inputs.len() * TILE;
-    // Columns inside the image, counted from first_column; none if the strip lies outside.
-    let first = window.first_column.min(0).unsigned_abs().min(columns);
-    let last = (w as isize - window.first_column).clamp(first as isize, columns as isize) as usize;
     for (g, input) in inputs.iter_mut().enumerate() {
         // SAFETY: the plane is inside the shape.
         input.shift[window.slot] = unsafe { shift(images, n, c, &window, g) };
     }
+    // Columns inside the image, counted from first_column, and the tiles that lie inside as a whole.
+    let columns = inputs.len() * TILE;
+    let first = window.first_column.min(0).unsigned_abs().min(columns);
+    let last = (w as isize - window.first_column).clamp(first as isize, columns as isize) as usize;
+    let whole = first.div_ceil(TILE)..last / TILE;
+    // Row by row, not tile by tile: processors follow a few long streams better than many short ones.
     for r in 0..window.rows {
         let row = window.first_row + r as isize;
-        if row < 0 || row >= h as isize || first == last {
-            for input in inputs.iter_mut() {
-                input.u[window.slot].0[r] = [-input.shift[window.slot].u; TILE];
-                input.v[window.slot].0[r] = [-input.shift[window.slot].v; TILE];
-            }
-            continue;
-        }
-        let column = (window.first_column + first as isize) as usize;
-        // SAFETY: row and column are inside the image, and so are the `last - first` columns from there on.
-        let (x, y) = unsafe {
-            let x = contiguous(&images.img1, [n, c, row as usize, column], last - first, &mut buffers[0]);
-            (x, contiguous(&images.img2, [n, c, row as usize, column], last - first, &mut buffers[1]))
-        };
-        for (g, input) in inputs.iter_mut().enumerate() {
-            let (u, v) = (&mut input.u[window.slot].0[r], &mut input.v[window.slot].0[r]);
-            let (scale, shift) = (images.inv_range, input.shift[window.slot]);
-            let from = g * TILE;
-            // SAFETY: the columns read are between `first` and `last`, of which x and y are the first.
-            unsafe {
-                if from >= first && from + TILE <= last {
-                    sum_and_difference::<V>(x.add(from - first), y.add(from - first), scale, shift, u, v);
-                } else {
-                    let (mut edge_x, mut edge_y) = ([0.0; TILE], [0.0; TILE]);
-                    for i in first.saturating_sub(from)..last.saturating_sub(from).min(TILE) {
-                        edge_x[i] = *x.add(from + i - first);
-                        edge_y[i] = *y.add(from + i - first);
-                    }
-                    sum_and_difference::<V>(edge_x.as_ptr(), edge_y.as_ptr(), scale, shift, u, v);
+        let inside = row >= 0 && row < h as isize && first < last;
+        // SAFETY: the row is inside the image, and the column is its first there; x and y are only moved to other columns
+        // between `first` and `last`.
+        unsafe {
+            let row = if inside { row as usize } else { 0 };
+            let column = if inside { (window.first_column + first as isize) as usize } else { 0 };
+            let (x, y) = (images.img1.at(n, c, row, column), images.img2.at(n, c, row, column));
+            for (g, input) in inputs.iter_mut().enumerate() {
+                let shift = input.shift[window.slot];
+                let (u, v) = (&mut input.u[window.slot].0[r], &mut input.v[window.slot].0[r]);
+                if inside && whole.contains(&g) {
+                    let at = g * TILE - first;
+                    let (x, y) = ((x.0.add(at * x.1), x.1), (y.0.add(at * y.1), y.1));
+                    sum_and_difference::<V>(x, y, images.inv_range, shift, u, v);
+                    continue;
                 }
+                let (mut edge_x, mut edge_y) = ([0.0; TILE], [0.0; TILE]);
+                if inside {
+                    for at in first.max(g * TILE)..last.min(g * TILE + TILE) {
+                        edge_x[at - g * TILE] = *x.0.add((at - first) * x.1);
+                        edge_y[at - g * TILE] = *y.0.add((at - first) * y.1);
+                    }
+                }
+                let (x, y) = ((edge_x.as_ptr(), 1), (edge_y.as_ptr(), 1));
+                sum_and_difference::<V>(x, y, images.inv_range, shift, u, v);
             }
         }
     }
@@ -107,36 +99,22 @@ unsafe fn shift(images: &Images<'_>, n: usize, c: usize, window: &Window, tile: 
     }
 }
 
-/// The pixels of a row from [n, c, row, column] on, side by side in memory: the row itself, or a copy.
-#[inline(always)]
-unsafe fn contiguous(image: &Source<'_>, at: [usize; 4], count: usize, buffer: &mut [f32]) -> *const f32 {
-    let [n, c, row, column] = at;
-    // SAFETY: the caller's promise that the indices are inside the image.
-    unsafe {
-        let (pointer, stride) = image.at(n, c, row, column);
-        if stride == 1 {
-            pointer
-        } else {
-            image.read_row(n, c, row, column, 1.0, &mut buffer[..count]);
-            buffer.as_ptr()
-        }
-    }
-}
-
+/// x and y: the first pixel, and the stride to the next.
 #[inline(always)]
 unsafe fn sum_and_difference<V: Vector>(
-    x: *const f32,
-    y: *const f32,
+    x: (*const f32, usize),
+    y: (*const f32, usize),
     scale: f32,
     shift: Shift,
     u: &mut [f32; TILE],
     v: &mut [f32; TILE],
 ) {
-    // SAFETY: x and y are valid for TILE floats, the caller's promise.
+    // SAFETY: x and y are valid for TILE pixels, the caller's promise.
     unsafe {
         let (scale, shift_u, shift_v) = (V::splat(scale), V::splat(shift.u), V::splat(shift.v));
         for lane in (0..TILE).step_by(V::LANES) {
-            let (x, y) = (V::load(x.add(lane)).mul(scale), V::load(y.add(lane)).mul(scale));
+            let x = V::load_strided(x.0.add(lane * x.1), x.1).mul(scale);
+            let y = V::load_strided(y.0.add(lane * y.1), y.1).mul(scale);
             x.add(y).sub(shift_u).store(u.as_mut_ptr().add(lane));
             // Knuth's two-sum: `lost` is what rounding x - y loses, which matters where the images differ by a constant
             // and by little else.

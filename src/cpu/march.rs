@@ -11,12 +11,15 @@
 //! column ahead; the backward ones see the one before and their own, so the gradient comes out RADIUS rows and columns
 //! behind, and at the edges of a unit one tile of the map is computed again.
 
+use super::gradient::{gradient, horizontal_filter, rebase};
 use super::grid::{Grid, Unit};
 use super::input::{self, Images};
 use super::pixel::{Constants, Inside, Moments, Shift, ssim_tile};
-use super::scratch::{Filtered, Input, PLANES, Scratch, Tiles};
+use super::place::Place;
+use super::prefetch;
+use super::scratch::{Input, PLANES, Scratch, Tiles};
 use super::simd::Vector;
-use super::tile::{RADIUS, TILE, Taps, Tile, backward_block, filter, moments};
+use super::tile::{RADIUS, TILE, Taps, Tile, moments};
 use crate::layout::{Sink, Source};
 use crate::problem::Problem;
 
@@ -49,9 +52,9 @@ pub(super) struct Job<'a> {
 }
 
 /// Vectors of constants.
-struct Lanes<V> {
-    taps: Taps<V>,
-    constants: Constants<V>,
+pub(super) struct Lanes<V> {
+    pub(super) taps: Taps<V>,
+    pub(super) constants: Constants<V>,
 }
 
 /// Computes one unit and returns the sum of its map. M: gradients served by the partial planes, 0 for none.
@@ -62,7 +65,7 @@ struct Lanes<V> {
 pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
     let problem = job.problem;
     let backward = M > 0 && job.gradients.is_some();
-    let Scratch { inputs, filtered, tiles, rows } = scratch;
+    let Scratch { inputs, filtered, tiles } = scratch;
     let tiles = &mut tiles[0];
     let map_bands = problem.map.height.div_ceil(TILE);
     // The backward filters look one tile back.
@@ -78,23 +81,26 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
     };
     if backward && first_band == unit.bands.start {
         for column in filtered.iter_mut() {
-            column.planes = [[Tile::ZERO; 2]; PLANES];
+            column.planes[..2 + M].iter_mut().for_each(|plane| plane[1 - first_band % 2] = Tile::ZERO);
         }
     }
     // SAFETY: the caller's promise; the unit lies inside the grid of the problem.
     unsafe {
         let lanes = Lanes { taps: Taps::new(&problem.window.taps), constants: Constants::new(problem.c1, problem.c2) };
         let mut sum = V::zero_sum();
-        input::load::<V>(&job.images, input_rows(first_band, TILE), inputs, rows);
+        input::load::<V>(&job.images, input_rows(first_band, TILE), inputs);
         for band in first_band..unit.bands.end {
             let ahead = if band + 1 == unit.bands.end { 2 * RADIUS } else { TILE };
-            input::load::<V>(&job.images, input_rows(band + 1, ahead), inputs, rows);
+            input::load::<V>(&job.images, input_rows(band + 1, ahead), inputs);
             if backward && first_column == unit.columns.start {
                 tiles.partials.iter_mut().for_each(|plane| plane[1 - first_column % 2] = Tile::ZERO);
             }
             let mut shift = Shift::ZERO;
             for (g, input) in inputs.iter().enumerate() {
                 let slot = (first_column + g) % 2;
+                if band + 1 < unit.bands.end {
+                    prefetch_input::<V>(job, input_rows(band + 2, TILE), g);
+                }
                 if band < map_bands && job.saved_from.is_none() {
                     vertical_moments(&lanes, input, band % 2, slot, tiles);
                 }
@@ -105,6 +111,7 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
                 let own = unit.bands.contains(&band) && unit.columns.contains(&column);
                 let (shift_before, next, input) = (shift, input, &inputs[g - 1]);
                 let at = At { plane: unit.plane, band, column };
+                prefetch_planes::<V, M>(job, &at, unit, first_column);
                 shift = input.shift[band % 2];
                 let step = next.shift[band % 2].relative_to(shift);
                 sum = partial_planes::<V, M>(job, &lanes, &at, shift, step, own, sum, tiles);
@@ -125,15 +132,15 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
 }
 
 /// The first row or column of the image that tile `index` reads, `start` being that of the map.
-fn origin(start: usize, index: usize) -> isize {
+pub(super) fn origin(start: usize, index: usize) -> isize {
     (start + index * TILE) as isize - RADIUS as isize
 }
 
 /// A tile of a plane.
-struct At {
-    plane: usize,
-    band: usize,
-    column: usize,
+pub(super) struct At {
+    pub(super) plane: usize,
+    pub(super) band: usize,
+    pub(super) column: usize,
 }
 
 #[inline(always)]
@@ -147,6 +154,46 @@ unsafe fn vertical_moments<V: Vector>(lanes: &Lanes<V>, input: &Input, current: 
             moments::<V, false>(rows, rows, step, &lanes.taps, mean, variance);
             V::transpose(mean, &mut tiles.vertical[to][slot]);
             V::transpose(variance, &mut tiles.vertical[to + 1][slot]);
+        }
+    }
+}
+
+/// Asks for the pixels of one tile.
+#[inline(always)]
+unsafe fn prefetch_input<V: Vector>(job: &Job<'_>, window: input::Window, tile: usize) {
+    let column = window.first_column + (tile * TILE) as isize;
+    for image in [&job.images.img1, &job.images.img2] {
+        // SAFETY: the caller's promise that the processor has V's instructions; the plane is inside the shape.
+        unsafe { prefetch::tile::<V, false>(image, job.problem.shape, window.plane, window.first_row, column) };
+    }
+}
+
+/// Asks for the saved planes and the gradient of a tile that comes soon.
+#[inline(always)]
+unsafe fn prefetch_planes<V: Vector, const M: usize>(job: &Job<'_>, at: &At, unit: &Unit, first_column: usize) {
+    /// Tiles from asking to using: the time of two tiles is some ten times that of a line from memory.
+    const AHEAD: usize = 2;
+    let Problem { map, shape, .. } = *job.problem;
+    let (band, column) = match at.column + AHEAD {
+        column if column < unit.columns.end => (at.band, column),
+        beyond => (at.band + 1, (first_column + beyond - unit.columns.end).min(unit.columns.end)),
+    };
+    let (row, left) = ((map.top + band * TILE) as isize, (map.left + column * TILE) as isize);
+    // SAFETY: the caller's promise that the processor has V's instructions; the plane is inside the shape.
+    unsafe {
+        for plane in 0..2 + M {
+            if let Some(saved) = &job.saved_from {
+                prefetch::tile::<V, false>(&saved[plane], shape, at.plane, row, left);
+            }
+            if let Some(saved) = &job.saved_to {
+                prefetch::tile::<V, true>(&saved[plane].as_source(), shape, at.plane, row, left);
+            }
+        }
+        if let Some(gradients) = &job.gradients {
+            let (row, left) = (origin(map.top, band), origin(map.left, column));
+            for gradient in &gradients[..M] {
+                prefetch::tile::<V, true>(&gradient.as_source(), shape, at.plane, row, left);
+            }
         }
     }
 }
@@ -254,177 +301,6 @@ unsafe fn multiply<V: Vector>(tile: &mut Tile, factors: &Tile) {
             unsafe {
                 let product = V::load(values.as_ptr().add(lane)).mul(V::load(factors.as_ptr().add(lane)));
                 product.store(values.as_mut_ptr().add(lane));
-            }
-        }
-    }
-}
-
-/// Takes the planes m1, m2 of the part of a tile that the backward filter will read relative to another pixel.
-#[inline(always)]
-unsafe fn rebase<V: Vector, const M: usize>(planes: &mut [[Tile; 2]; PLANES], slot: usize, from: Shift, to: Shift) {
-    if from == to {
-        return;
-    }
-    let [pu, pv, means @ ..] = planes;
-    // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
-    unsafe {
-        let (by_u, by_v) = (V::splat(to.relative_to(from).u), V::splat(to.relative_to(from).v));
-        for i in TILE - 2 * RADIUS..TILE {
-            for lane in (0..TILE).step_by(V::LANES) {
-                let pu = V::load(pu[slot].0[i].as_ptr().add(lane)).mul(by_u);
-                let pv = V::load(pv[slot].0[i].as_ptr().add(lane));
-                for (m, mean) in means.iter_mut().enumerate().take(M) {
-                    let mean = mean[slot].0[i].as_mut_ptr().add(lane);
-                    let value = V::load(mean).add(pu);
-                    if m == 0 { pv.mul_add(by_v, value) } else { pv.neg_mul_add(by_v, value) }.store(mean);
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn horizontal_filter<V: Vector, const M: usize>(
-    lanes: &Lanes<V>,
-    slot: usize,
-    current: usize,
-    tiles: &mut Tiles,
-    filtered: &mut Filtered,
-) {
-    let Tiles { partials, spare: [spare, _], .. } = tiles;
-    for plane in 0..2 + M {
-        let pair = [&partials[plane][1 - slot], &partials[plane][slot]];
-        // SAFETY: the caller's promise that the processor has V's instructions.
-        unsafe {
-            filter(pair, &lanes.taps, spare);
-            V::transpose(spare, &mut filtered.planes[plane][current]);
-        }
-    }
-}
-
-/// The vertical filter of a tile, and the gradient that it completes.
-#[inline(always)]
-unsafe fn gradient<V: Vector, const M: usize>(
-    job: &Job<'_>,
-    lanes: &Lanes<V>,
-    at: &At,
-    input: &Input,
-    filtered: &Filtered,
-    tiles: &mut Tiles,
-) {
-    let problem = job.problem;
-    let Some(sinks) = &job.gradients else { return };
-    let factor = match job.upstream {
-        Upstream::Groups(groups) => f64::from(groups[at.plane / problem.planes_per_group()]) * job.gradient_factor,
-        // A map is multiplied onto the partial planes instead.
-        Upstream::None | Upstream::Map(_) => job.gradient_factor,
-    };
-    let current = at.band % 2;
-    // SAFETY: the caller's promise that the processor has V's instructions.
-    unsafe {
-        for lane in (0..TILE).step_by(V::LANES) {
-            let combine = Combine { lanes, factor: factor as f32, input, filtered, current, lane };
-            combine.block::<M, 0>(&mut tiles.gradients);
-            combine.block::<M, 4>(&mut tiles.gradients);
-            combine.block::<M, 8>(&mut tiles.gradients);
-            combine.block::<M, 12>(&mut tiles.gradients);
-        }
-        let (top, left) = (origin(problem.map.top, at.band), origin(problem.map.left, at.column));
-        for m in 0..M {
-            write_clipped(&sinks[m], problem, at.plane, top, left, &tiles.gradients[m]);
-        }
-    }
-}
-
-struct Combine<'a, V> {
-    lanes: &'a Lanes<V>,
-    factor: f32,
-    input: &'a Input,
-    filtered: &'a Filtered,
-    current: usize,
-    lane: usize,
-}
-
-impl<V: Vector> Combine<'_, V> {
-    /// Rows FIRST to FIRST + 3: factor * [G*m + u G*pu +- v G*pv], u and v relative to the shift.
-    #[inline(always)]
-    unsafe fn block<const M: usize, const FIRST: usize>(&self, out: &mut [Tile; 2]) {
-        let Combine { current, lane, .. } = *self;
-        let pair = |plane: usize| [&self.filtered.planes[plane][1 - current], &self.filtered.planes[plane][current]];
-        // SAFETY: the processor has V's instructions; lane + LANES is at most TILE.
-        unsafe {
-            let pu = backward_block::<V, FIRST>(pair(0), &self.lanes.taps, lane);
-            let pv = backward_block::<V, FIRST>(pair(1), &self.lanes.taps, lane);
-            for m in 0..M {
-                let mean = backward_block::<V, FIRST>(pair(2 + m), &self.lanes.taps, lane);
-                for i in 0..mean.len() {
-                    let row = FIRST + i;
-                    let u = V::load(self.input.u[current].0[row].as_ptr().add(lane));
-                    let v = V::load(self.input.v[current].0[row].as_ptr().add(lane));
-                    let with_u = u.mul_add(pu[i], mean[i]);
-                    let all = if m == 0 { v.mul_add(pv[i], with_u) } else { v.neg_mul_add(pv[i], with_u) };
-                    all.mul(V::splat(self.factor)).store(out[m].0[row].as_mut_ptr().add(lane));
-                }
-            }
-        }
-    }
-}
-
-/// A tile of a plane, in rows and columns of the map or the image, with its part that exists.
-#[derive(Clone, Copy)]
-struct Place {
-    image: usize,
-    channel: usize,
-    row: usize,
-    column: usize,
-    inside: Inside,
-}
-
-impl Place {
-    fn moved_by(self, rows: usize, columns: usize) -> Self {
-        Place { row: self.row + rows, column: self.column + columns, ..self }
-    }
-
-    /// Zero outside.
-    #[inline(always)]
-    unsafe fn read(&self, from: &Source<'_>, tile: &mut Tile) {
-        *tile = Tile::ZERO;
-        for (r, row) in tile.0.iter_mut().take(self.inside.rows).enumerate() {
-            let into = &mut row[..self.inside.columns];
-            // SAFETY: the caller's promise that the place is inside the shape of `from`.
-            unsafe { from.read_row(self.image, self.channel, self.row + r, self.column, 1.0, into) };
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn write(&self, to: &Sink<'_>, tile: &Tile) {
-        for (r, row) in tile.0.iter().take(self.inside.rows).enumerate() {
-            let from = &row[..self.inside.columns];
-            // SAFETY: the caller's promise that the place is inside the shape of `to`, and the unit's own.
-            unsafe { to.write_row(self.image, self.channel, self.row + r, self.column, from) };
-        }
-    }
-}
-
-/// Writes the part of a tile that lies inside the image.
-#[inline(always)]
-unsafe fn write_clipped(to: &Sink<'_>, problem: &Problem, plane: usize, top: isize, left: isize, tile: &Tile) {
-    let shape = problem.shape;
-    let (image, channel) = (plane / shape.c, plane % shape.c);
-    let clip = |start: isize, size: usize| {
-        let first = start.min(0).unsigned_abs().min(TILE);
-        first..(size as isize - start).clamp(first as isize, TILE as isize) as usize
-    };
-    let (rows, columns) = (clip(top, shape.h), clip(left, shape.w));
-    for r in rows {
-        let row = (top + r as isize) as usize;
-        // SAFETY: row and columns are inside the image, and this tile belongs to this unit alone.
-        unsafe {
-            if columns.len() == TILE {
-                to.write_row(image, channel, row, left as usize, &tile.0[r]);
-            } else if !columns.is_empty() {
-                let column = (left + columns.start as isize) as usize;
-                to.write_row(image, channel, row, column, &tile.0[r][columns.clone()]);
             }
         }
     }

@@ -1,18 +1,21 @@
 //! The CPU backend.
 //!
-//! `march` computes a unit of `grid` in cache; `tile` and `pixel` are its arithmetic, generic over the vectors of `simd`;
-//! `rung` compiles it for each instruction set; `threads` shares the units. Nothing as large as an image is allocated:
-//! about half a MiB per thread, whatever the size.
+//! `march` computes a unit of `grid` in cache, with `gradient` for the way back; `tile` and `pixel` are its arithmetic,
+//! generic over the vectors of `simd`; `rung` compiles it for each instruction set; `threads` shares the units. Nothing as
+//! large as an image is allocated: less than half a MiB per thread, whatever the size.
 //!
 //! What becomes of NaN, infinity and other hard inputs is a table in the README, which holds for CUDA as well.
 
 #![allow(clippy::needless_range_loop, reason = "the loops over lanes, taps and planes index several arrays at once")]
 
 mod call;
+mod gradient;
 mod grid;
 mod input;
 mod march;
 mod pixel;
+mod place;
+mod prefetch;
 mod rung;
 mod scratch;
 mod simd;

@@ -49,8 +49,6 @@ pub(super) struct Scratch {
     pub(super) inputs: Vec<Input>,
     pub(super) filtered: Vec<Filtered>,
     pub(super) tiles: Vec<Tiles>,
-    /// Rows of img1 and img2 whose columns are not contiguous in memory.
-    pub(super) rows: [Vec<f32>; 2],
 }
 
 impl Scratch {
@@ -72,7 +70,6 @@ impl Scratch {
             inputs: filled(input, columns)?,
             filtered: filled(filtered, if gradient { grid.strip() } else { 0 })?,
             tiles: filled(tiles, 1)?,
-            rows: [filled(0.0, columns * TILE)?, filled(0.0, columns * TILE)?],
         })
     }
 }
@@ -81,8 +78,33 @@ impl Scratch {
 pub(super) fn filled<T: Clone>(value: T, length: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(length).map_err(|_| {
-        Error::OutOfMemory(format!("out of memory: {} bytes of scratch for the CPU", length * size_of::<T>()))
+        Error::OutOfMemory(format!(
+            "out of memory: {} bytes of scratch for the CPU",
+            length.saturating_mul(size_of::<T>())
+        ))
     })?;
     vector.resize(length, value);
     Ok(vector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{Options, Problem, Shape};
+
+    #[test]
+    fn the_widest_strip_needs_less_than_half_a_mebibyte() {
+        let shape = Shape::new(1, 1, 100_000, 100_000).expect("a shape");
+        let problem = Problem::new(shape, &Options::default()).expect("valid options");
+        let scratch = Scratch::new(&Grid::of_gradient(&problem), true).expect("memory");
+        let bytes = size_of_val(&*scratch.inputs) + size_of_val(&*scratch.filtered) + size_of_val(&*scratch.tiles);
+        assert!(bytes < 512 << 10, "{bytes}");
+    }
+
+    #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        let Err(Error::OutOfMemory(text)) = filled(0u8, isize::MAX as usize) else { panic!("nobody has that much") };
+        assert!(text.contains("9223372036854775807 bytes"), "{text}");
+        assert!(matches!(filled(0u64, usize::MAX), Err(Error::OutOfMemory(_))));
+    }
 }

@@ -15,7 +15,7 @@ pub(super) use avx2::Avx2;
 pub(super) use avx512::Avx512;
 pub(super) use portable::Portable;
 
-use super::tile::Tile;
+use super::tile::{TILE, Tile};
 
 /// Some lanes of f32. The number of lanes divides the side of a tile.
 ///
@@ -53,6 +53,58 @@ pub(super) trait Vector: Copy {
     unsafe fn add_to_sum(self, sum: Self::Sum) -> Self::Sum;
     unsafe fn total(sum: Self::Sum) -> f64;
 
+    /// As `load`, from floats `stride` apart.
+    #[inline(always)]
+    unsafe fn load_strided(from: *const f32, stride: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { load_any_stride(from, stride) }
+    }
+
+    /// As `store`, to floats `stride` apart; those between are not touched.
+    #[inline(always)]
+    unsafe fn store_strided(self, to: *mut f32, stride: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { store_any_stride(self, to, stride) }
+    }
+
+    /// Asks for a line of memory, into the level-2 cache to be read, or into the level-1 cache to be written. Any address
+    /// will do.
+    unsafe fn prefetch<const WRITE: bool>(address: *const f32);
+
     /// `to[column][row] = from[row][column]`.
     unsafe fn transpose(from: &Tile, to: &mut Tile);
+}
+
+/// # Safety
+/// As [`Vector::load_strided`].
+#[inline(always)]
+unsafe fn load_any_stride<V: Vector>(from: *const f32, stride: usize) -> V {
+    // SAFETY: valid for LANES floats that far apart, the caller's promise; LANES is at most TILE.
+    unsafe {
+        if stride == 1 {
+            return V::load(from);
+        }
+        let mut floats = [0.0; TILE];
+        for lane in 0..V::LANES {
+            floats[lane] = *from.add(lane * stride);
+        }
+        V::load(floats.as_ptr())
+    }
+}
+
+/// # Safety
+/// As [`Vector::store_strided`].
+#[inline(always)]
+unsafe fn store_any_stride<V: Vector>(vector: V, to: *mut f32, stride: usize) {
+    // SAFETY: valid for LANES floats that far apart, the caller's promise; LANES is at most TILE.
+    unsafe {
+        if stride == 1 {
+            return vector.store(to);
+        }
+        let mut floats = [0.0; TILE];
+        vector.store(floats.as_mut_ptr());
+        for lane in 0..V::LANES {
+            *to.add(lane * stride) = floats[lane];
+        }
+    }
 }

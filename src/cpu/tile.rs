@@ -62,11 +62,14 @@ unsafe fn filter_block<V: Vector>(a: &[V; INPUTS], taps: &Taps<V>) -> [V; BLOCK]
                 out[i] = sum;
             }
         } else {
-            // Input by input: few registers, and each input is loaded when it is needed.
+            // Input by input: few registers, and each input is loaded when it is needed. All bounds are constants, so that
+            // the loops unroll and nothing is indexed at run time.
             for input in 0..INPUTS {
-                for i in input.saturating_sub(WINDOW_TAPS - 1)..BLOCK.min(input + 1) {
-                    let tap = taps.0[RADIUS - RADIUS.abs_diff(input - i)];
-                    out[i] = if input == i { a[input].mul(tap) } else { a[input].mul_add(tap, out[i]) };
+                for i in 0..BLOCK {
+                    if input >= i && input - i < WINDOW_TAPS {
+                        let tap = taps.0[RADIUS - RADIUS.abs_diff(input - i)];
+                        out[i] = if input == i { a[input].mul(tap) } else { a[input].mul_add(tap, out[i]) };
+                    }
                 }
             }
         }

@@ -97,6 +97,17 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn prefetch<const WRITE: bool>(address: *const f32) {
+        unsafe {
+            if WRITE {
+                _mm_prefetch::<_MM_HINT_ET0>(address.cast());
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(address.cast());
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn transpose(from: &Tile, to: &mut Tile) {
         for row in (0..TILE).step_by(8) {
             for column in (0..TILE).step_by(8) {

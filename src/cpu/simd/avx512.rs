@@ -2,12 +2,38 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::{Vector, load_any_stride, store_any_stride};
 use crate::cpu::tile::{TILE, Tile};
 
 /// Sixteen floats.
 #[derive(Clone, Copy)]
 pub(in crate::cpu) struct Avx512(__m512);
+
+/// Sixteen pixels of three interleaved channels are three vectors. As 3 and 16 have no common factor, one channel's pixel
+/// i, element 3 i of the 48, has a lane (3 i mod 16) of its own: one blend of the three vectors holds them all.
+const THIRDS: [__mmask16; 3] = {
+    let mut masks = [0; 3];
+    let mut i = 0;
+    while i < TILE {
+        masks[3 * i / TILE] |= 1 << (3 * i % TILE);
+        i += 1;
+    }
+    masks
+};
+
+/// Lane of pixel i, and its inverse: 11 * 3 = 33 = 2 * 16 + 1.
+const LANE_OF_PIXEL: [i32; TILE] = multiples(3);
+const PIXEL_OF_LANE: [i32; TILE] = multiples(11);
+
+const fn multiples(of: i32) -> [i32; TILE] {
+    let mut lanes = [0; TILE];
+    let mut i = 0;
+    while i < TILE {
+        lanes[i] = of * i as i32 % TILE as i32;
+        i += 1;
+    }
+    lanes
+}
 
 // SAFETY of every block below: the caller promises AVX-512F (see the trait), and pointers valid for 16 floats.
 #[allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks, reason = "one reason for all, stated above")]
@@ -29,6 +55,33 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_strided(from: *const f32, stride: usize) -> Self {
+        unsafe {
+            if stride != 3 {
+                return load_any_stride(from, stride);
+            }
+            // Lanes outside a mask are not read: behind the last pixel there may be no memory.
+            let mut blend = _mm512_maskz_loadu_ps(THIRDS[0], from);
+            blend = _mm512_mask_loadu_ps(blend, THIRDS[1], from.add(TILE));
+            blend = _mm512_mask_loadu_ps(blend, THIRDS[2], from.add(2 * TILE));
+            Avx512(_mm512_permutexvar_ps(_mm512_loadu_epi32(LANE_OF_PIXEL.as_ptr()), blend))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_strided(self, to: *mut f32, stride: usize) {
+        unsafe {
+            if stride != 3 {
+                return store_any_stride(self, to, stride);
+            }
+            let lanes = _mm512_permutexvar_ps(_mm512_loadu_epi32(PIXEL_OF_LANE.as_ptr()), self.0);
+            for (i, mask) in THIRDS.into_iter().enumerate() {
+                _mm512_mask_storeu_ps(to.add(i * TILE), mask, lanes);
+            }
+        }
     }
 
     #[inline(always)]
@@ -95,6 +148,17 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn total(sum: Self::Sum) -> f64 {
         unsafe { _mm512_reduce_add_pd(_mm512_add_pd(sum.0, sum.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch<const WRITE: bool>(address: *const f32) {
+        unsafe {
+            if WRITE {
+                _mm_prefetch::<_MM_HINT_ET0>(address.cast());
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(address.cast());
+            }
+        }
     }
 
     #[inline(always)]

@@ -1,4 +1,6 @@
-//! Arrays that compilers turn into whatever vectors the target has.
+//! What every processor of the target architecture has: SSE2 on x86-64, NEON on aarch64, plain floats elsewhere.
+
+use wide::f32x4;
 
 use super::Vector;
 use crate::cpu::tile::{TILE, Tile};
@@ -7,19 +9,10 @@ const LANES: usize = 4;
 
 /// Four floats.
 #[derive(Clone, Copy)]
-pub(in crate::cpu) struct Portable([f32; LANES]);
+pub(in crate::cpu) struct Portable(f32x4);
 
-/// Without the instruction, `f32::mul_add` is a call into the C library.
+/// Whether `wide` fuses; without the instruction it multiplies and adds, which costs two.
 const FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
-
-#[inline(always)]
-fn zip(a: Portable, b: Portable, operation: impl Fn(f32, f32) -> f32) -> Portable {
-    let mut out = [0.0; LANES];
-    for lane in 0..LANES {
-        out[lane] = operation(a.0[lane], b.0[lane]);
-    }
-    Portable(out)
-}
 
 #[allow(clippy::missing_safety_doc, reason = "documented at the trait")]
 impl Vector for Portable {
@@ -29,75 +22,59 @@ impl Vector for Portable {
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        Portable([value; LANES])
+        Portable(f32x4::splat(value))
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: valid for LANES floats, the caller's promise.
-        Portable(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
+        Portable(f32x4::new(unsafe { from.cast::<[f32; LANES]>().read_unaligned() }))
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: valid for LANES floats, the caller's promise.
-        unsafe { to.cast::<[f32; LANES]>().write_unaligned(self.0) }
+        unsafe { to.cast::<[f32; LANES]>().write_unaligned(self.0.to_array()) }
     }
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        zip(self, other, |a, b| a + b)
+        Portable(self.0 + other.0)
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        zip(self, other, |a, b| a - b)
+        Portable(self.0 - other.0)
     }
 
     #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
-        zip(self, other, |a, b| a * b)
+        Portable(self.0 * other.0)
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
-        let mut out = addend.0;
-        for lane in 0..LANES {
-            out[lane] = if FUSED {
-                self.0[lane].mul_add(factor.0[lane], out[lane])
-            } else {
-                out[lane] + self.0[lane] * factor.0[lane]
-            };
-        }
-        Portable(out)
+        Portable(self.0.mul_add(factor.0, addend.0))
     }
 
     #[inline(always)]
     unsafe fn neg_mul_add(self, factor: Self, addend: Self) -> Self {
-        let mut out = addend.0;
-        for lane in 0..LANES {
-            out[lane] = if FUSED {
-                (-self.0[lane]).mul_add(factor.0[lane], out[lane])
-            } else {
-                out[lane] - self.0[lane] * factor.0[lane]
-            };
-        }
-        Portable(out)
+        Portable(self.0.mul_neg_add(factor.0, addend.0))
     }
 
     #[inline(always)]
     unsafe fn reciprocal(self) -> Self {
-        zip(self, self, |a, _| 1.0 / a)
+        Portable(f32x4::ONE / self.0)
     }
 
     #[inline(always)]
     unsafe fn quotient(self, divisor: Self, _reciprocal: Self) -> Self {
-        zip(self, divisor, |a, b| a / b)
+        Portable(self.0 / divisor.0)
     }
 
     #[inline(always)]
     unsafe fn and(self, mask: Self) -> Self {
-        zip(self, mask, |a, b| f32::from_bits(a.to_bits() & b.to_bits()))
+        Portable(self.0 & mask.0)
     }
 
     #[inline(always)]
@@ -107,8 +84,8 @@ impl Vector for Portable {
 
     #[inline(always)]
     unsafe fn add_to_sum(self, mut sum: Self::Sum) -> Self::Sum {
-        for lane in 0..LANES {
-            sum[lane] += f64::from(self.0[lane]);
+        for (sum, value) in sum.iter_mut().zip(self.0.to_array()) {
+            *sum += f64::from(value);
         }
         sum
     }
@@ -119,13 +96,20 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    unsafe fn prefetch<const WRITE: bool>(_address: *const f32) {}
+
+    #[inline(always)]
     unsafe fn transpose(from: &Tile, to: &mut Tile) {
         for row in (0..TILE).step_by(LANES) {
             for column in (0..TILE).step_by(LANES) {
+                let mut block = [f32x4::ZERO; LANES];
                 for i in 0..LANES {
-                    for j in 0..LANES {
-                        to.0[column + j][row + i] = from.0[row + i][column + j];
-                    }
+                    // SAFETY: columns `column` to `column + 3` of a row.
+                    block[i] = unsafe { Portable::load(from.0[row + i].as_ptr().add(column)) }.0;
+                }
+                for (j, vector) in f32x4::transpose(block).into_iter().enumerate() {
+                    // SAFETY: as above.
+                    unsafe { Portable(vector).store(to.0[column + j].as_mut_ptr().add(row)) };
                 }
             }
         }
