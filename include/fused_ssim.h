@@ -14,7 +14,7 @@
  *   Accuracy for f32 images, against a computation in f64: reduced values within 1e-6, map values within 5e-6, gradients
  *   within 2e-6 of their Euclidean norm (on CUDA 5e-6 where data_range is not a power of two). Where img1 - img2 is smooth
  *   (one picture is a brighter copy of the other) or one image is constant, the gradient is a small difference of large
- *   terms; there CUDA keeps it within 1e-3 of its norm, the CPU within 2e-6.
+ *   terms; there CUDA keeps it within 1e-3 of its norm, the CPU within 1e-5.
  *   NaN and infinity reach exactly the pixels whose window sees them.
  *
  * OWNERSHIP

@@ -15,7 +15,9 @@ pub fn num_threads() -> usize {
     cpu::threads::num_threads()
 }
 
-/// Which instructions of the processor the calls use: a name for reports, such as "avx2".
+/// Which instructions of the processor the calls use: a name for reports, such as "avx2". The environment variable
+/// FSSIM_CPU (portable, avx2 or avx512), read at the first call, chooses other than the best; a name that this processor
+/// does not offer makes every call on the CPU an [`Error::Option`].
 pub fn instruction_set() -> &'static str {
     cpu::instruction_set()
 }

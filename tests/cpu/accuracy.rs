@@ -2,7 +2,7 @@
 
 use fused_ssim::{Options, Reduction};
 
-use crate::harness::{PADDINGS, REDUCTIONS, check, fits};
+use crate::harness::{PADDINGS, REDUCTIONS, check, check_within, fits};
 use crate::support::{KINDS, Kind, SIZES, images, sizes_around};
 
 #[test]
@@ -25,6 +25,37 @@ fn for_every_kind_and_reduction() {
                     let options = Options { padding, reduction, ..Options::default() };
                     check(size, &options, &x, &y, &format!("{kind:?}"));
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn where_one_image_is_a_darker_copy() {
+    // Edges next to flat parts without any noise: the gradient there is the difference of terms a hundred times larger.
+    const LOOSER: f64 = 1e-5;
+    for size in [[1, 1, 64, 90], [1, 1, 200, 300]] {
+        let (x, noisy) = images(Kind::Photo, size);
+        let darker = |image: &[f32]| -> Vec<f32> { image.iter().map(|pixel| 0.7 * pixel + 0.1).collect() };
+        for reduction in [Reduction::Mean, Reduction::Map] {
+            let options = Options { reduction, ..Options::default() };
+            check_within(LOOSER, size, &options, &x, &darker(&x), "darker copy");
+            check_within(LOOSER, size, &options, &x, &darker(&noisy), "darker copy with small errors");
+        }
+    }
+}
+
+#[test]
+fn where_images_differ_by_a_constant() {
+    for noise in [0.01, 0.001, 0.0] {
+        let size = [1, 1, 70, 81];
+        let (x, y) = images(Kind::Noise, size);
+        let around = |level: f32, image: &[f32]| -> Vec<f32> { image.iter().map(|p| level + noise * p).collect() };
+        for (first, second) in [(0.75, 0.25), (0.95, 0.9), (0.3, 0.3)] {
+            for reduction in [Reduction::Mean, Reduction::Map] {
+                let options = Options { reduction, ..Options::default() };
+                let label = format!("{first} and {second} with noise of {noise}");
+                check(size, &options, &around(first, &x), &around(second, &y), &label);
             }
         }
     }

@@ -122,6 +122,11 @@ fn gradients(problem: &Problem, wanted: [bool; 2]) -> Gradients {
 
 /// Compares every way with the oracle, for dense images.
 pub fn check(size: Size, options: &Options, x: &[f32], y: &[f32], label: &str) {
+    check_within(GRADIENT_TOLERANCE, size, options, x, y, label);
+}
+
+/// As `check`, with another tolerance for the gradients.
+pub fn check_within(tolerance: f64, size: Size, options: &Options, x: &[f32], y: &[f32], label: &str) {
     let problem = problem(size, options);
     let oracle = oracle_for(size, options);
     let factors = upstream(problem.values());
@@ -130,11 +135,11 @@ pub fn check(size: Size, options: &Options, x: &[f32], y: &[f32], label: &str) {
     let scaled = oracle.answer(&x64, &y64, Some(&to_f64(&factors)));
     for outcome in every_way(&problem, x, y, &factors) {
         let label = format!("{label} {size:?} {:?} {:?}: {}", options.padding, options.reduction, outcome.name);
-        compare(&label, &problem, &outcome, if outcome.with_factors { &scaled } else { &plain });
+        compare(&label, tolerance, &problem, &outcome, if outcome.with_factors { &scaled } else { &plain });
     }
 }
 
-fn compare(label: &str, problem: &Problem, outcome: &Outcome, want: &Answer) {
+fn compare(label: &str, tolerance: f64, problem: &Problem, outcome: &Outcome, want: &Answer) {
     if let Some(ssim) = &outcome.ssim {
         let error = absolute_error(ssim, &want.ssim);
         assert!(error <= VALUE_TOLERANCE, "{label}: value is off by {error:.2e}");
@@ -147,7 +152,7 @@ fn compare(label: &str, problem: &Problem, outcome: &Outcome, want: &Answer) {
             assert!(largest < negligible, "{label}: gradient of img{} is {largest:.2e}, not zero", i + 1);
         } else {
             let error = relative_error(got, want);
-            assert!(error <= GRADIENT_TOLERANCE, "{label}: gradient of img{} is off by {error:.2e}", i + 1);
+            assert!(error <= tolerance, "{label}: gradient of img{} is off by {error:.2e}", i + 1);
         }
     }
 }
