@@ -140,19 +140,39 @@ fn run_with_value(rung: Rung, planes: usize, mut job: Job<'_>, ssim: &mut [f32])
 /// Runs every unit; `sums` receives the sum of the map of each, as the bits of an f64.
 fn run(rung: Rung, planes: usize, job: &Job<'_>, sums: Option<&[AtomicU64]>) -> Result<()> {
     let threads = threads::num_threads().min(job.problem.shape.elements().div_ceil(PIXELS_PER_THREAD));
+    let units = job.grid.units();
+    let together = units_together(job.problem, units, threads);
     threads::share(
-        job.grid.units(),
+        units.div_ceil(together),
         threads,
         || Scratch::new(&job.grid, job.gradients.is_some()),
-        |scratch, turn| {
-            let index = job.grid.in_turn(turn);
-            // SAFETY: a rung in use is available, and each unit is run once.
-            let sum = unsafe { rung.run(planes, job, &job.grid.unit(index), scratch) };
-            if let Some(sums) = sums {
-                sums[index].store(sum.to_bits(), Ordering::Relaxed);
+        |scratch, group| {
+            for turn in group * together..units.min((group + 1) * together) {
+                let index = job.grid.in_turn(turn);
+                // SAFETY: a rung in use is available, and each unit is run once.
+                let sum = unsafe { rung.run(planes, job, &job.grid.unit(index), scratch) };
+                if let Some(sums) = sums {
+                    sums[index].store(sum.to_bits(), Ordering::Relaxed);
+                }
             }
         },
     )
+}
+
+/// How many units a thread takes at a time. Where channels are interleaved, those that share lines of memory: two threads
+/// that write to one line hinder each other.
+fn units_together(problem: &Problem, units: usize, threads: usize) -> usize {
+    /// Channels that share a line of memory at most.
+    const MOST: usize = 16;
+    let interleaved = |strides: &Strides| strides.c < strides.w;
+    let together = problem.shape.c.min(MOST);
+    if [problem.img1, problem.img2, problem.grad_img1, problem.grad_img2].iter().any(interleaved)
+        && units.div_ceil(together) >= threads
+    {
+        together
+    } else {
+        1
+    }
 }
 
 /// The dense map, [N][C][height][width].

@@ -62,14 +62,11 @@ unsafe fn filter_block<V: Vector>(a: &[V; INPUTS], taps: &Taps<V>) -> [V; BLOCK]
                 out[i] = sum;
             }
         } else {
-            // Input by input: few registers, and each input is loaded when it is needed. All bounds are constants, so that
-            // the loops unroll and nothing is indexed at run time.
-            for input in 0..INPUTS {
+            // Tap by tap: each is loaded once, and the sums of a block do not wait for each other.
+            for k in 0..WINDOW_TAPS {
+                let tap = taps.0[RADIUS - RADIUS.abs_diff(k)];
                 for i in 0..BLOCK {
-                    if input >= i && input - i < WINDOW_TAPS {
-                        let tap = taps.0[RADIUS - RADIUS.abs_diff(input - i)];
-                        out[i] = if input == i { a[input].mul(tap) } else { a[input].mul_add(tap, out[i]) };
-                    }
+                    out[i] = if k == 0 { a[i].mul(tap) } else { a[i + k].mul_add(tap, out[i]) };
                 }
             }
         }
