@@ -26,7 +26,7 @@
  *   Every function that can fail returns an fssim_status; fssim_status_string names it, and fssim_last_error tells what
  *   was wrong, with which argument, and what was expected. All checks come before the first write or launch, in this
  *   order: NULL, struct_size, shape, options, dtype and strides, unsupported combinations, alignment, overlap, the device
- *   of each pointer, stream, workspace. Nothing here aborts, prints, or throws.
+ *   of each pointer, what only the CPU computes, stream, workspace. Nothing here aborts, prints, or throws.
  *
  * DEVICES
  *   Work runs where the pointers live: host memory on the CPU, device memory on its CUDA device. Managed memory goes with
@@ -111,10 +111,10 @@
 // The result is SSIM. The default.
 #define FSSIM_OUTPUT_SSIM 0
 
-// The result is 1 - SSIM. Not supported yet.
+// The result is 1 - SSIM, and gradients are of that. On the CPU only for now.
 #define FSSIM_OUTPUT_ONE_MINUS_SSIM 1
 
-// The result is (1 - SSIM) / 2. Not supported yet.
+// The result is (1 - SSIM) / 2, and gradients are of that. On the CPU only for now.
 #define FSSIM_OUTPUT_DSSIM 2
 
 // No mask. The default.

@@ -23,6 +23,6 @@ mod geometry {
 
 pub use api::{backward, forward, instruction_set, num_threads, set_num_threads, value_and_grad};
 pub use layout::{Layout, Strides};
-pub use problem::{Options, Padding, Problem, Reduction, Region, SavedFor, Shape};
+pub use problem::{Options, Output, Padding, Problem, Reduction, Region, SavedFor, Shape};
 pub use status::{Error, Result};
 pub use window::{WINDOW_TAPS, Window};

@@ -77,6 +77,43 @@ pub enum Reduction {
     Map,
 }
 
+/// What of SSIM is returned. Gradients are of what is returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Output {
+    /// SSIM.
+    #[default]
+    Ssim,
+    /// 1 - SSIM.
+    OneMinusSsim,
+    /// (1 - SSIM) / 2.
+    Dssim,
+}
+
+impl Output {
+    /// The derivative of the output with respect to SSIM.
+    pub fn scale(self) -> f64 {
+        match self {
+            Output::Ssim => 1.0,
+            Output::OneMinusSsim => -1.0,
+            Output::Dssim => -0.5,
+        }
+    }
+
+    /// The output for an SSIM of 0.
+    pub fn offset(self) -> f64 {
+        match self {
+            Output::Ssim => 0.0,
+            Output::OneMinusSsim => 1.0,
+            Output::Dssim => 0.5,
+        }
+    }
+
+    /// The output for an SSIM.
+    pub fn of(self, ssim: f64) -> f64 {
+        self.scale() * ssim + self.offset()
+    }
+}
+
 /// Which gradients a `saved` buffer serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedFor {
@@ -98,6 +135,8 @@ pub struct Options {
     pub padding: Padding,
     /// Over what the map is averaged.
     pub reduction: Reduction,
+    /// What of SSIM is returned.
+    pub output: Output,
     /// Standard deviation of the Gaussian window, in pixels.
     pub sigma: f64,
     /// L, the distance between the smallest and the largest possible pixel value.
@@ -123,6 +162,7 @@ impl Default for Options {
         Options {
             padding: Padding::Same,
             reduction: Reduction::Mean,
+            output: Output::Ssim,
             sigma: 1.5,
             data_range: 1.0,
             k1: 0.01,
@@ -172,6 +212,8 @@ pub struct Problem {
     pub map: Region,
     /// Over what the map is averaged.
     pub reduction: Reduction,
+    /// What of SSIM is returned.
+    pub output: Output,
     /// 1/L. Both backends multiply pixels by it on load, so that the constants do not depend on the range and
     /// neither a huge nor a tiny range overflows or underflows.
     pub inv_range: f32,
@@ -219,6 +261,7 @@ impl Problem {
             window: Window::gaussian(options.sigma),
             map: map_region(shape, options.padding)?,
             reduction: options.reduction,
+            output: options.output,
             inv_range,
             c1,
             c2,

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::oracle::{Oracle, Padding, Reduction, TAPS};
+use support::oracle::{Oracle, Output, Padding, Reduction, TAPS, Window};
 use support::{Kind, Random, absolute_error, images, relative_error, to_f64, upstream};
 
 const REDUCTIONS: [Reduction; 4] = [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel, Reduction::Map];
@@ -17,9 +17,10 @@ fn direct_map(oracle: &Oracle, x: &[f64], y: &[f64]) -> Vec<f64> {
         for row in top..top + height {
             for column in left..left + width {
                 let mut sums = [0.0; 5];
-                for i in 0..TAPS {
-                    for j in 0..TAPS {
-                        let (Some(r), Some(c)) = ((row + i).checked_sub(TAPS / 2), (column + j).checked_sub(TAPS / 2))
+                for i in 0..taps.len() {
+                    for j in 0..taps.len() {
+                        let radius = taps.len() / 2;
+                        let (Some(r), Some(c)) = ((row + i).checked_sub(radius), (column + j).checked_sub(radius))
                         else {
                             continue;
                         };
@@ -49,18 +50,20 @@ fn direct_map(oracle: &Oracle, x: &[f64], y: &[f64]) -> Vec<f64> {
 #[test]
 fn the_separable_map_is_the_direct_one() {
     for size @ [n, c, h, w] in [[1, 1, 1, 1], [1, 2, 5, 7], [2, 1, 11, 11], [1, 1, 3, 30], [1, 1, 23, 17]] {
-        for padding in [Padding::Same, Padding::Valid] {
-            if padding == Padding::Valid && (h < TAPS || w < TAPS) {
-                continue;
-            }
-            let (x, y) = images(Kind::Noise, size);
-            let (x, y) = (to_f64(&x), to_f64(&y));
-            let oracle = Oracle { padding, sigma: 2.0, k2: 0.05, ..Oracle::new(n, c, h, w) };
-            let (map, direct) = (oracle.map(&x, &y), direct_map(&oracle, &x, &y));
-            assert_eq!(map.len(), n * c * oracle.map_pixels());
-            assert_eq!(map.len(), direct.len());
-            for (got, want) in map.iter().zip(&direct) {
-                assert!((got - want).abs() < 1e-12, "{size:?} {padding:?}: {got} {want}");
+        let (x, y) = images(Kind::Noise, size);
+        let (x, y) = (to_f64(&x), to_f64(&y));
+        for window in [Window::Gaussian(TAPS), Window::Gaussian(3), Window::Gaussian(33), Window::Uniform(7)] {
+            for padding in [Padding::Same, Padding::Valid] {
+                if padding == Padding::Valid && h.min(w) < window.size() {
+                    continue;
+                }
+                let oracle = Oracle { padding, window, sigma: 2.0, k2: 0.05, ..Oracle::new(n, c, h, w) };
+                let (map, direct) = (oracle.map(&x, &y), direct_map(&oracle, &x, &y));
+                assert_eq!(map.len(), n * c * oracle.map_pixels());
+                assert_eq!(map.len(), direct.len());
+                for (got, want) in map.iter().zip(&direct) {
+                    assert!((got - want).abs() < 1e-12, "{size:?} {window:?} {padding:?}: {got} {want}");
+                }
             }
         }
     }
@@ -102,6 +105,62 @@ fn the_gradient_is_that_of_finite_differences() {
                 }
             }
         }
+    }
+}
+
+/// Compares gradients with central differences of `loss`, at every seventh pixel of both images.
+fn check_differences(x: &[f64], y: &[f64], grads: [&[f64]; 2], loss: impl Fn(&[f64], &[f64]) -> f64, label: &str) {
+    let largest = grads[0].iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
+    let step = 1e-5;
+    let moved = |image: &[f64], i: usize, by: f64| {
+        let mut image = image.to_vec();
+        image[i] += by;
+        image
+    };
+    for i in (0..x.len()).step_by(7) {
+        let numeric = [
+            (loss(&moved(x, i, step), y) - loss(&moved(x, i, -step), y)) / (2.0 * step),
+            (loss(x, &moved(y, i, step)) - loss(x, &moved(y, i, -step))) / (2.0 * step),
+        ];
+        for (got, want) in grads.iter().map(|grad| grad[i]).zip(numeric) {
+            assert!((got - want).abs() < 1e-6 * largest, "{label} pixel {i}: {got} {want}");
+        }
+    }
+}
+
+#[test]
+fn outputs_and_windows_have_the_gradient_of_finite_differences() {
+    let size @ [n, c, h, w] = [1, 2, 12, 15];
+    let (x, y) = images(Kind::Noise, size);
+    let (x, y) = (to_f64(&x), to_f64(&y));
+    for window in [Window::Gaussian(3), Window::Gaussian(7), Window::Uniform(11), Window::Uniform(5)] {
+        for output in [Output::SSIM, Output::ONE_MINUS_SSIM, Output::DSSIM] {
+            for reduction in [Reduction::PerChannel, Reduction::Map] {
+                for padding in [Padding::Same, Padding::Valid] {
+                    let oracle = Oracle { window, output, reduction, padding, ..Oracle::new(n, c, h, w) };
+                    let upstream = to_f64(&upstream(oracle.values()));
+                    let answer = oracle.answer(&x, &y, Some(&upstream));
+                    assert_eq!(answer.ssim, oracle.value(&x, &y));
+                    let loss = |x: &[f64], y: &[f64]| -> f64 {
+                        oracle.value(x, y).iter().zip(&upstream).map(|(value, factor)| value * factor).sum()
+                    };
+                    let label = format!("{window:?} {output:?} {reduction:?} {padding:?}");
+                    check_differences(&x, &y, [&answer.grad_img1, &answer.grad_img2], loss, &label);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn outputs_are_those_of_the_names() {
+    let (x, y) = images(Kind::Noise, [1, 1, 12, 14]);
+    let (x, y) = (to_f64(&x), to_f64(&y));
+    let plain = Oracle::new(1, 1, 12, 14);
+    let ssim = plain.value(&x, &y)[0];
+    for (output, want) in [(Output::ONE_MINUS_SSIM, 1.0 - ssim), (Output::DSSIM, (1.0 - ssim) / 2.0)] {
+        let got = Oracle { output, ..plain }.value(&x, &y)[0];
+        assert!((got - want).abs() < 1e-15, "{got} {want}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! One call from C, from raw pointers to a backend.
 //!
 //! The order of the checks is part of the contract: NULL, struct_size, shape, options, dtype and strides, what is not
-//! supported, alignment, overlap, the device of each pointer, stream, workspace. Nothing is written before all passed.
+//! supported, alignment, overlap, the device of each pointer, what only the CPU computes, stream, workspace. Nothing is
+//! written before all passed.
 
 use std::ffi::c_void;
 use std::slice;
@@ -231,6 +232,7 @@ unsafe fn run_on_cpu(call: &Call, problem: &Problem) -> Result<()> {
 }
 
 fn run_on_cuda(call: &Call, problem: &Problem, ordinal: i32, stream: Option<&StreamArguments>) -> Result<()> {
+    cuda::refuse_unsupported(problem)?;
     let device_ptr = |pointer: *const c_void| DevicePtr(pointer as u64);
     let execution = match stream {
         None => Execution::Synchronous,

@@ -4,7 +4,7 @@ use std::ptr;
 
 use super::types::*;
 use crate::layout::Layout;
-use crate::problem::{Options, Padding, Problem, Reduction, SavedFor, Shape, map_region};
+use crate::problem::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape, map_region};
 use crate::status::{Error, Result};
 use crate::window::WINDOW_TAPS;
 
@@ -146,7 +146,12 @@ fn to_core(options: &fssim_options, padding: Padding) -> Result<Options> {
         FSSIM_REDUCTION_MAP => Reduction::Map,
         other => return Err(unknown("reduction", other, "FSSIM_REDUCTION_*")),
     };
-    check_range("output", options.output, FSSIM_OUTPUT_SSIM..=FSSIM_OUTPUT_DSSIM, "FSSIM_OUTPUT_*")?;
+    let output = match options.output {
+        FSSIM_OUTPUT_SSIM => Output::Ssim,
+        FSSIM_OUTPUT_ONE_MINUS_SSIM => Output::OneMinusSsim,
+        FSSIM_OUTPUT_DSSIM => Output::Dssim,
+        other => return Err(unknown("output", other, "FSSIM_OUTPUT_*")),
+    };
     check_range("window", options.window, FSSIM_WINDOW_GAUSSIAN..=FSSIM_WINDOW_UNIFORM, "FSSIM_WINDOW_*")?;
     check_range("mask_mode", options.mask_mode, FSSIM_MASK_NONE..=FSSIM_MASK_NORMALIZED, "FSSIM_MASK_*")?;
     let size = options.window_size;
@@ -179,6 +184,7 @@ fn to_core(options: &fssim_options, padding: Padding) -> Result<Options> {
     Ok(Options {
         padding,
         reduction,
+        output,
         sigma: options.sigma,
         data_range: options.data_range,
         k1: options.k1,
@@ -233,9 +239,6 @@ fn refuse_unsupported(options: &fssim_options) -> Result<()> {
         if layout.scale != 0.0 && layout.scale != 1.0 {
             return unsupported(format!("{name}: scale {}", layout.scale));
         }
-    }
-    if options.output != FSSIM_OUTPUT_SSIM {
-        return unsupported(format!("output {}", options.output));
     }
     if options.window != FSSIM_WINDOW_GAUSSIAN {
         return unsupported(format!("window {}", options.window));

@@ -99,7 +99,10 @@ fn job<'a>(problem: &'a Problem, img1: Source<'a>, img2: Source<'a>, grid: Grid)
         map: None,
         gradients: None,
         upstream: Upstream::None,
-        gradient_factor: GRADIENT_FACTOR * problem.mean_factor() * f64::from(problem.inv_range),
+        gradient_factor: problem.output.scale()
+            * GRADIENT_FACTOR
+            * problem.mean_factor()
+            * f64::from(problem.inv_range),
     }
 }
 
@@ -132,7 +135,7 @@ fn run_with_value(rung: Rung, planes: usize, mut job: Job<'_>, ssim: &mut [f32])
     let per_group = job.grid.units_per_plane() * problem.planes_per_group();
     for (value, sums) in ssim.iter_mut().zip(sums.chunks_exact(per_group)) {
         let sum: f64 = sums.iter().map(|sum| f64::from_bits(sum.load(Ordering::Relaxed))).sum();
-        *value = (sum * problem.mean_factor()) as f32;
+        *value = problem.output.of(sum * problem.mean_factor()) as f32;
     }
     Ok(())
 }

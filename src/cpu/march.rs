@@ -21,7 +21,7 @@ use super::scratch::{Input, PLANES, Scratch, Tiles};
 use super::simd::Vector;
 use super::tile::{RADIUS, TILE, Taps, Tile, moments};
 use crate::layout::{Sink, Source};
-use crate::problem::Problem;
+use crate::problem::{Output, Problem};
 
 /// What the gradient is multiplied by.
 pub(super) enum Upstream<'a> {
@@ -241,6 +241,9 @@ unsafe fn partial_planes<V: Vector, const M: usize>(
             if let Some(map) = &job.map
                 && own
             {
+                if problem.output != Output::Ssim {
+                    apply_output::<V>(problem.output, &mut tiles.map);
+                }
                 V::transpose(&tiles.map, &mut tiles.spare[0]);
                 place.write(map, &tiles.spare[0]);
             }
@@ -290,6 +293,21 @@ unsafe fn horizontal_moments<V: Vector>(lanes: &Lanes<V>, step: Shift, slot: usi
             out_mean_v,
             out_var_v,
         );
+    }
+}
+
+/// Turns SSIM into what is returned of it.
+#[inline(always)]
+unsafe fn apply_output<V: Vector>(output: Output, map: &mut Tile) {
+    // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
+    unsafe {
+        let (scale, offset) = (V::splat(output.scale() as f32), V::splat(output.offset() as f32));
+        for row in map.0.iter_mut() {
+            for lane in (0..TILE).step_by(V::LANES) {
+                let ssim = V::load(row.as_ptr().add(lane));
+                ssim.mul_add(scale, offset).store(row.as_mut_ptr().add(lane));
+            }
+        }
     }
 }
 

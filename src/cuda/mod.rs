@@ -15,7 +15,7 @@ mod process;
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
-use crate::problem::Problem;
+use crate::problem::{Output, Problem};
 use crate::status::{Error, Result};
 use context::{Allocation, CurrentContext, with_cleanup};
 use device::Device;
@@ -85,6 +85,15 @@ pub(crate) fn preload(ordinal: i32) -> Result<()> {
     let loaded = Kernel::ALL.iter().try_for_each(|&kernel| driver.load_kernel(module::kernel(driver, kernel)?));
     let keep = loaded.is_ok() && context.is_borrowed_primary() && !device.primary_is_kept.swap(true, Ordering::AcqRel);
     with_cleanup(loaded, if keep { context.leave_and_keep() } else { context.leave() })
+}
+
+/// Refuses what only the CPU computes so far: the one place that says so.
+pub(crate) fn refuse_unsupported(problem: &Problem) -> Result<()> {
+    let unsupported = |what: &str| Err(Error::Unsupported(format!("{what} is not supported on CUDA by this version")));
+    if problem.output != Output::Ssim {
+        return unsupported("output other than FSSIM_OUTPUT_SSIM");
+    }
+    Ok(())
 }
 
 /// Runs a checked call on a device. Every address lives there, or is managed memory.

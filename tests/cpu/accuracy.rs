@@ -2,7 +2,7 @@
 
 use fused_ssim::{Options, Reduction};
 
-use crate::harness::{PADDINGS, REDUCTIONS, check, check_within, fits};
+use crate::harness::{OUTPUTS, PADDINGS, REDUCTIONS, check, check_within, fits};
 use crate::support::{KINDS, Kind, SIZES, images, sizes_around};
 
 #[test]
@@ -56,6 +56,21 @@ fn where_images_differ_by_a_constant() {
                 let options = Options { reduction, ..Options::default() };
                 let label = format!("{first} and {second} with noise of {noise}");
                 check(size, &options, &around(first, &x), &around(second, &y), &label);
+            }
+        }
+    }
+}
+
+#[test]
+fn for_every_output() {
+    for (size, kind) in [([2, 3, 41, 18], Kind::Noise), ([1, 1, 64, 90], Kind::Photo)] {
+        let (x, y) = images(kind, size);
+        for output in OUTPUTS {
+            for padding in PADDINGS {
+                for reduction in REDUCTIONS {
+                    let options = Options { output, padding, reduction, ..Options::default() };
+                    check(size, &options, &x, &y, &format!("{output:?}"));
+                }
             }
         }
     }

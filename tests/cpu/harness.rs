@@ -1,6 +1,6 @@
 //! Runs the library in every way it offers and compares with the oracle.
 
-use fused_ssim::{Options, Padding, Problem, Reduction, SavedFor, Shape};
+use fused_ssim::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape};
 
 use crate::support::oracle::{self, Answer, Oracle};
 use crate::support::{Size, absolute_error, relative_error, to_f64, upstream};
@@ -12,6 +12,7 @@ pub const GRADIENT_TOLERANCE: f64 = 2e-6;
 const NO_GRADIENT: f64 = 1e-10;
 
 pub const REDUCTIONS: [Reduction; 4] = [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel, Reduction::Map];
+pub const OUTPUTS: [Output; 3] = [Output::Ssim, Output::OneMinusSsim, Output::Dssim];
 pub const PADDINGS: [Padding; 2] = [Padding::Same, Padding::Valid];
 
 pub fn problem([n, c, h, w]: Size, options: &Options) -> Problem {
@@ -30,6 +31,11 @@ pub fn oracle_for([n, c, h, w]: Size, options: &Options) -> Oracle {
             Reduction::PerImage => oracle::Reduction::PerImage,
             Reduction::PerChannel => oracle::Reduction::PerChannel,
             Reduction::Map => oracle::Reduction::Map,
+        },
+        output: match options.output {
+            Output::Ssim => oracle::Output::SSIM,
+            Output::OneMinusSsim => oracle::Output::ONE_MINUS_SSIM,
+            Output::Dssim => oracle::Output::DSSIM,
         },
         sigma: options.sigma,
         data_range: options.data_range,

@@ -224,6 +224,17 @@ fn a_saved_buffer_that_is_misaligned_or_serves_the_other_image() {
 }
 
 #[test]
+fn what_only_the_cpu_computes() {
+    let Some(_gpu) = Gpu::first("cuda::errors::what_only_the_cpu_computes") else { return };
+    let fixture = Fixture::new();
+    for output in [capi::OUTPUT_ONE_MINUS_SSIM, capi::OUTPUT_DSSIM] {
+        let words = ["output", "not supported on CUDA"];
+        fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| call.options.output = output);
+    }
+    fixture.still_works();
+}
+
+#[test]
 fn preloading_a_device_that_does_not_exist() {
     let Some(_gpu) = Gpu::first("cuda::errors::preloading_a_device_that_does_not_exist") else { return };
     for ordinal in [-1, capi::device_count().expect("there is a driver"), i32::MAX] {

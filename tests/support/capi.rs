@@ -14,6 +14,8 @@ pub const PADDING_VALID: i32 = 1;
 pub const REDUCTION_PER_IMAGE: i32 = 1;
 pub const REDUCTION_PER_CHANNEL: i32 = 2;
 pub const REDUCTION_MAP: i32 = 3;
+pub const OUTPUT_ONE_MINUS_SSIM: i32 = 1;
+pub const OUTPUT_DSSIM: i32 = 2;
 pub const SAVE_FOR_IMG1: i32 = 1;
 pub const SAVE_FOR_IMG2: i32 = 2;
 
@@ -24,6 +26,7 @@ pub const ERROR_OVERLAP: i32 = 7;
 pub const ERROR_DEVICE: i32 = 8;
 pub const ERROR_WORKSPACE: i32 = 9;
 pub const ERROR_STREAM: i32 = 10;
+pub const ERROR_UNSUPPORTED: i32 = 30;
 pub const ERROR_NO_CUDA: i32 = 50;
 pub const ERROR_CUDA: i32 = 51;
 pub const ERROR_OUT_OF_MEMORY: i32 = 52;

@@ -4,16 +4,15 @@
 //! Images are dense f64 slices in NCHW order. The formulas are the textbook ones (mu, p = G*(x^2+y^2), q = G*(xy)); in f64
 //! their cancellation stays far below the f32 tolerances that are tested.
 
-/// Taps of the Gaussian window.
+/// Taps of the default window.
 pub const TAPS: usize = 11;
-const RADIUS: usize = TAPS / 2;
 
 /// What surrounds the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Padding {
     /// Zeros: the map has the size of the image.
     Same,
-    /// Nothing: the map loses RADIUS pixels on each side.
+    /// Nothing: the map loses half a window on each side.
     Valid,
 }
 
@@ -26,6 +25,35 @@ pub enum Reduction {
     Map,
 }
 
+/// What is returned, and differentiated, as scale * SSIM + offset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Output {
+    pub scale: f64,
+    pub offset: f64,
+}
+
+impl Output {
+    pub const SSIM: Output = Output { scale: 1.0, offset: 0.0 };
+    pub const ONE_MINUS_SSIM: Output = Output { scale: -1.0, offset: 1.0 };
+    pub const DSSIM: Output = Output { scale: -0.5, offset: 0.5 };
+}
+
+/// A window of as many taps as `size`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Window {
+    /// With the standard deviation `Oracle::sigma`.
+    Gaussian(usize),
+    Uniform(usize),
+}
+
+impl Window {
+    pub fn size(self) -> usize {
+        match self {
+            Window::Gaussian(size) | Window::Uniform(size) => size,
+        }
+    }
+}
+
 /// A computation: shape and parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Oracle {
@@ -35,6 +63,8 @@ pub struct Oracle {
     pub w: usize,
     pub padding: Padding,
     pub reduction: Reduction,
+    pub output: Output,
+    pub window: Window,
     pub sigma: f64,
     pub data_range: f64,
     pub k1: f64,
@@ -62,6 +92,8 @@ impl Oracle {
             w,
             padding: Padding::Same,
             reduction: Reduction::Mean,
+            output: Output::SSIM,
+            window: Window::Gaussian(TAPS),
             sigma: 1.5,
             data_range: 1.0,
             k1: 0.01,
@@ -74,8 +106,9 @@ impl Oracle {
         match self.padding {
             Padding::Same => (0, 0, self.h, self.w),
             Padding::Valid => {
-                assert!(self.h >= TAPS && self.w >= TAPS, "valid padding needs an image as large as the window");
-                (RADIUS, RADIUS, self.h - 2 * RADIUS, self.w - 2 * RADIUS)
+                let (size, radius) = (self.window.size(), self.window.size() / 2);
+                assert!(self.h >= size && self.w >= size, "valid padding needs an image as large as the window");
+                (radius, radius, self.h - 2 * radius, self.w - 2 * radius)
             }
         }
     }
@@ -104,17 +137,22 @@ impl Oracle {
         }
     }
 
-    /// Normalised Gaussian taps, never rounded to f32.
-    pub fn taps(&self) -> [f64; TAPS] {
-        let raw: [f64; TAPS] = std::array::from_fn(|i| {
-            let distance = i as f64 - RADIUS as f64;
-            (-(distance * distance) / (2.0 * self.sigma * self.sigma)).exp()
-        });
+    /// Normalised taps, never rounded to f32.
+    pub fn taps(&self) -> Vec<f64> {
+        let size = self.window.size();
+        let weight = |i: usize| match self.window {
+            Window::Gaussian(_) => {
+                let distance = i as f64 - (size / 2) as f64;
+                (-(distance * distance) / (2.0 * self.sigma * self.sigma)).exp()
+            }
+            Window::Uniform(_) => 1.0,
+        };
+        let raw: Vec<f64> = (0..size).map(weight).collect();
         let sum: f64 = raw.iter().sum();
-        raw.map(|tap| tap / sum)
+        raw.iter().map(|tap| tap / sum).collect()
     }
 
-    /// The SSIM map of every plane, dense.
+    /// The map of every plane, dense.
     pub fn map(&self, img1: &[f64], img2: &[f64]) -> Vec<f64> {
         let plane = self.h * self.w;
         assert_eq!((img1.len(), img2.len()), (self.n * self.c * plane, self.n * self.c * plane));
@@ -123,7 +161,7 @@ impl Oracle {
         for (x, y) in img1.chunks_exact(plane).zip(img2.chunks_exact(plane)) {
             let moments = Moments::new(&mut filters, x, y);
             for pixel in self.map_indices() {
-                map.push(self.terms(&moments, pixel).ssim());
+                map.push(self.of(self.terms(&moments, pixel).ssim()));
             }
         }
         map
@@ -132,6 +170,10 @@ impl Oracle {
     /// The reduced value.
     pub fn value(&self, img1: &[f64], img2: &[f64]) -> Vec<f64> {
         self.reduce(&self.map(img1, img2))
+    }
+
+    fn of(&self, ssim: f64) -> f64 {
+        self.output.scale * ssim + self.output.offset
     }
 
     fn reduce(&self, map: &[f64]) -> Vec<f64> {
@@ -167,7 +209,8 @@ impl Oracle {
                     }
                 };
                 let terms = self.terms(&moments, pixel);
-                map.push(terms.ssim());
+                map.push(self.of(terms.ssim()));
+                let g = g * self.output.scale;
                 let (mu1, mu2) = (moments.mu1[pixel], moments.mu2[pixel]);
                 for (partial, value) in partials.iter_mut().zip([
                     g * terms.d_mean(mu1, mu2),
@@ -251,7 +294,7 @@ impl Moments {
 /// The separable filter of one plane. Taps outside the plane are left out, never multiplied by zero, so that NaN and
 /// infinity reach exactly the pixels whose window holds them.
 struct Filters {
-    taps: [f64; TAPS],
+    taps: Vec<f64>,
     h: usize,
     w: usize,
     rows: Vec<f64>,
@@ -263,22 +306,22 @@ impl Filters {
     }
 
     fn apply(&mut self, plane: &[f64]) -> Vec<f64> {
-        let (h, w) = (self.h, self.w);
+        let (h, w, radius) = (self.h, self.w, self.taps.len() / 2);
         self.rows.fill(0.0);
         for (row, out) in plane.chunks_exact(w).zip(self.rows.chunks_exact_mut(w)) {
             for (k, &tap) in self.taps.iter().enumerate() {
-                let (first, last) = inside(k, w);
+                let (first, last) = inside(k, radius, w);
                 if first < last {
-                    let from = &row[first + k - RADIUS..last + k - RADIUS];
+                    let from = &row[first + k - radius..last + k - radius];
                     accumulate(&mut out[first..last], tap, from);
                 }
             }
         }
         let mut out = vec![0.0; h * w];
         for (k, &tap) in self.taps.iter().enumerate() {
-            let (first, last) = inside(k, h);
+            let (first, last) = inside(k, radius, h);
             for row in first..last {
-                let from = &self.rows[(row + k - RADIUS) * w..][..w];
+                let from = &self.rows[(row + k - radius) * w..][..w];
                 accumulate(&mut out[row * w..][..w], tap, from);
             }
         }
@@ -286,9 +329,9 @@ impl Filters {
     }
 }
 
-/// The positions p of 0..size for which p + k - RADIUS is inside as well.
-fn inside(k: usize, size: usize) -> (usize, usize) {
-    (RADIUS.saturating_sub(k), (size + RADIUS).saturating_sub(k).min(size))
+/// The positions p of 0..size for which p + k - radius is inside as well.
+fn inside(k: usize, radius: usize, size: usize) -> (usize, usize) {
+    (radius.saturating_sub(k), (size + radius).saturating_sub(k).min(size))
 }
 
 fn accumulate(out: &mut [f64], tap: f64, from: &[f64]) {
