@@ -36,9 +36,9 @@ static device_pointer allocate(size_t bytes) {
 static void poison(buffers* b) {
     static float nan[PIXELS];
     memset(nan, 0xff, sizeof nan);
-    CHECK_DRIVER(driver.upload(b->ssim, nan, sizeof(float)));
-    CHECK_DRIVER(driver.upload(b->grad1, nan, sizeof nan));
-    CHECK_DRIVER(driver.upload(b->grad2, nan, sizeof nan));
+    CHECK_DRIVER(driver_upload(&driver, b->ssim, nan, sizeof(float)));
+    CHECK_DRIVER(driver_upload(&driver, b->grad1, nan, sizeof nan));
+    CHECK_DRIVER(driver_upload(&driver, b->grad2, nan, sizeof nan));
 }
 
 static buffers buffers_open(const float* img1, const float* img2) {
@@ -55,8 +55,8 @@ static buffers buffers_open(const float* img1, const float* img2) {
     b.grad2 = allocate(sizeof x);
     b.saved = allocate(saved_bytes);
     b.workspace = allocate(b.workspace_bytes);
-    CHECK_DRIVER(driver.upload(b.img1, img1, sizeof x));
-    CHECK_DRIVER(driver.upload(b.img2, img2, sizeof x));
+    CHECK_DRIVER(driver_upload(&driver, b.img1, img1, sizeof x));
+    CHECK_DRIVER(driver_upload(&driver, b.img2, img2, sizeof x));
     poison(&b);
     return b;
 }
@@ -164,7 +164,7 @@ static void a_captured_graph(void) {
     CHECK_DRIVER(driver.stream_synchronize(stream));
     CHECK_NEAR(download_ssim(&b), 1.0, value_tolerance);
     // The graph reads what its memory holds when it is launched, not when it was captured.
-    CHECK_DRIVER(driver.upload(b.img1, x, sizeof x));
+    CHECK_DRIVER(driver_upload(&driver, b.img1, x, sizeof x));
     for (int replay = 0; replay < 3; replay++) {
         poison(&b);
         CHECK_DRIVER(driver.graph_launch(executable, stream));

@@ -24,7 +24,7 @@ static call k;
 static void open_call(void) {
     for (int i = 0; i < FLOATS; i++) k.copy[i] = (float)(i % 101) / 101.0f;
     CHECK(driver.allocate(&k.memory, sizeof k.copy) == 0);
-    CHECK(driver.upload(k.memory, k.copy, sizeof k.copy) == 0);
+    CHECK(driver_upload(&driver, k.memory, k.copy, sizeof k.copy) == 0);
     k.img1 = k.memory;
     k.img2 = k.memory + 4 * PIXELS;
     k.ssim = k.memory + 8 * PIXELS;

@@ -74,4 +74,12 @@ static inline driver_functions driver_open(void) {
     return d;
 }
 
+// Copies to the device and waits: the call alone returns once the source has been read, and a stream that does not wait for
+// the default stream could start before the data has arrived.
+static inline driver_result driver_upload(const driver_functions* d, device_pointer to, const void* from,
+                                          size_t bytes) {
+    driver_result result = d->upload(to, from, bytes);
+    return result != 0 ? result : d->stream_synchronize(NULL);
+}
+
 #endif

@@ -67,7 +67,7 @@ static void a_forked_child_computes(void) {
     CHECK(child >= 0);
     if (child == 0) {
         float ssim = -1, gradient[PIXELS];
-        alarm(20);    // a child that waits for threads it does not have would wait for ever
+        alarm(300);    // a child that waits for threads it does not have would wait for ever
         fssim_status status = fssim_value_and_grad(x, y, N, C, H, W, NULL, &ssim, gradient, NULL);
         _exit(status == FSSIM_OK && ssim == expected_ssim ? 0 : 1);
     }

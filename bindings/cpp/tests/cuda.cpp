@@ -22,7 +22,7 @@ class DeviceMemory {
   public:
     explicit DeviceMemory(std::size_t bytes) { CHECK(driver.allocate(&address_, bytes) == 0); }
     explicit DeviceMemory(const std::vector<float>& host) : DeviceMemory(host.size() * sizeof(float)) {
-        CHECK(driver.upload(address_, host.data(), host.size() * sizeof(float)) == 0);
+        CHECK(driver_upload(&driver, address_, host.data(), host.size() * sizeof(float)) == 0);
     }
     DeviceMemory(const DeviceMemory&) = delete;
     DeviceMemory& operator=(const DeviceMemory&) = delete;

@@ -73,6 +73,8 @@ class DeviceArray:
         driver.cuMemAlloc_v2(byref(address), self._host.nbytes)
         self._address = address.value
         driver.cuMemcpyHtoD_v2(self._address, self._host.ctypes.data, self._host.nbytes)
+        # The copy may still be under way, and other streams do not wait for it.
+        driver.cuStreamSynchronize(None)
         self._view = (array.shape, array.dtype, array.ctypes.data - self._host.ctypes.data, array.strides)
         self.__cuda_array_interface__ = {
             "shape": array.shape,

@@ -133,7 +133,7 @@ JOB = argparse.Namespace(
         ('write(\'{"kind": "row"}\\n\')', 60, ""),
         ('write(\'{"kind": "row"}\\n{"kind":\')\nsys.exit(\'the reason\')', 60, "exit status 1: the reason"),
         ('write(\'{"kind": "row"}\\n\')\nos.abort()', 60, "exit status -6: no output"),
-        ('write(\'{"kind": "row"}\\n\')\ntime.sleep(60)', 2, "given up after 2 s"),
+        ('write(\'{"kind": "row"}\\n\')\ntime.sleep(60)', 5, "given up after 5 s"),
     ],
 )
 def test_a_worker_that_fails_keeps_what_it_measured(code, timeout, failure):

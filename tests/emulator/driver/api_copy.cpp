@@ -1,5 +1,6 @@
 // Copies and fills. Device memory is touched by stream workers only; a copy to or from pageable host memory behaves as the
-// documentation promises: the source may be reused, and the destination is complete, when the call returns.
+// documentation promises, and no better: when the call returns, a source on the host may be reused and a destination on the
+// host is complete, but what goes to the device may still be on its way there.
 #include <cstring>
 #include <vector>
 
@@ -56,7 +57,10 @@ CUresult copy(std::uint64_t to, std::uint64_t from, std::size_t bytes, bool asyn
             return CUDA_SUCCESS;
         };
     }
-    const bool waits = !stream->capture && (target == Side::pageable || (!async && (target != Side::device || source != Side::device)));
+    const bool waits = !stream->capture && (target == Side::pageable || (!async && (target != Side::device || source == Side::pinned)));
+    // A synchronous copy from pageable memory waits for the stream, and then only until its source has been read.
+    if (!async && source == Side::pageable && !waits)
+        if (const CUresult result = wait_for(now(stream), lock)) return result;
     if (const CUresult result = enqueue(stream, std::move(work))) return result;
     return waits ? wait_for(now(stream), lock) : CUDA_SUCCESS;
 }

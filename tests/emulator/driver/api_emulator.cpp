@@ -7,6 +7,7 @@
 #include "emulated_cuda.h"
 #include "memory.h"
 #include "params_layout.h"
+#include "streams.h"
 
 using namespace emu;
 
@@ -32,7 +33,11 @@ EMU_EXPORT void cuEmuCounters(cuEmuCounts* counts) {
     counts->host_bytes = memory.host_bytes;
 }
 
-EMU_EXPORT int cuEmuFail(const char* rules) { return set_failure_rules(rules) ? 0 : 1; }
+EMU_EXPORT int cuEmuFail(const char* rules) {
+    // What was enqueued under the old rules ends under them: a lost device must not come back to half of it.
+    wait_for_everything();
+    return set_failure_rules(rules) ? 0 : 1;
+}
 EMU_EXPORT std::uint64_t cuEmuFailures() { return failures(); }
 EMU_EXPORT std::uint64_t cuEmuCallIndex() { return call_index(); }
 EMU_EXPORT const char* cuEmuParamsLayout() { return params_layout(); }

@@ -146,9 +146,17 @@ CUresult wait_for(const Moment& moment, Lock& lock) {
 CUresult wait_for_context(const std::shared_ptr<Context>& context, Lock& lock) {
     std::vector<Moment> moments;
     for (const std::shared_ptr<Stream>& stream : streams_of(context)) moments.push_back(now(stream));
-    for (const Moment& moment : moments)
-        if (const CUresult result = wait_for(moment, lock)) return result;
-    return CUDA_SUCCESS;
+    // All of them, whatever becomes of one: the caller may be about to free what the others use.
+    for (const Moment& moment : moments) (void)wait_for(moment, lock);
+    return device_error();
+}
+
+void wait_for_everything() {
+    Lock lock(driver().mutex);
+    std::vector<Moment> moments;
+    for (const std::weak_ptr<Stream>& weak : driver().every_stream)
+        if (const std::shared_ptr<Stream> stream = weak.lock()) moments.push_back(now(stream));
+    for (const Moment& moment : moments) (void)wait_for(moment, lock);
 }
 
 CUresult run_synchronously(Work work, Lock& lock) {

@@ -15,6 +15,8 @@ Moment now(const std::shared_ptr<Stream>& stream);
 // Blocks until then; returns the device's error, if it has one by then.
 CUresult wait_for(const Moment& moment, Lock& lock);
 CUresult wait_for_context(const std::shared_ptr<Context>& context, Lock& lock);
+// Blocks until every stream of every context is empty. Takes the driver's lock itself.
+void wait_for_everything();
 
 // Enqueues on the legacy stream of the current context and waits: the synchronous calls.
 CUresult run_synchronously(Work work, Lock& lock);

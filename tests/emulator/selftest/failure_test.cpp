@@ -1,4 +1,9 @@
 // Calls that are made to fail.
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
 #include "support.h"
 
 namespace {
@@ -60,6 +65,30 @@ void fault_on_the_stream() {
     }
 }
 
+// Whoever sets new rules need not know how far the streams have come.
+void new_rules_wait_for_what_is_under_way() {
+    Session session;
+    const CUkernel kernel = session.kernel({"test_reverse"});
+    const Buffer in(ramp(256)), out(std::vector<float>(256, -1.0f));
+    const Vectors params = {out.device(), in.device(), 256, 0};
+    std::atomic<bool> open = false;
+    const auto wait = [](void* gate) {
+        while (!*static_cast<std::atomic<bool>*>(gate)) usleep(100);
+    };
+    CHECK(cuEmuFail("name=cuLaunchKernel,code=700,async") == 0);
+    OK(cuLaunchHostFunc(nullptr, wait, &open));
+    OK(launch(kernel, 1, 256, 0, nullptr, params));
+    OK(launch(kernel, 1, 256, 0, nullptr, params));
+    std::thread opener([&] {
+        usleep(2000);
+        open = true;
+    });
+    CHECK(cuEmuFail(nullptr) == 0);
+    opener.join();
+    OK(cuCtxSynchronize());
+    CHECK(out.read()[0] == -1.0f);
+}
+
 void rules_that_cannot_be_read() {
     for (const char* rules : {"nonsense", "code=2", "name=cuInit,code=x", "call=", "name=cuInit,code=0", "call=1,often"})
         CHECK(cuEmuFail(rules) == 1);
@@ -73,6 +102,7 @@ int main(int argc, char** argv) {
                       {"failure: n-th call of a name", nth_call_of_a_name},
                       {"failure: lost device", lost_device},
                       {"failure: fault on the stream", fault_on_the_stream},
+                      {"failure: new rules wait for what is under way", new_rules_wait_for_what_is_under_way},
                       {"failure: rules that cannot be read", rules_that_cannot_be_read}},
                      argc, argv);
 }

@@ -111,6 +111,8 @@ public:
     explicit Buffer(std::size_t count) : count(count) { OK(cuMemAlloc_v2(&address, count * sizeof(float))); }
     explicit Buffer(const std::vector<float>& values) : Buffer(values.size()) {
         OK(cuMemcpyHtoD_v2(address, values.data(), values.size() * sizeof(float)));
+        // The copy may still be under way, and other streams do not wait for it.
+        OK(cuStreamSynchronize(nullptr));
     }
     ~Buffer() { OK(cuMemFree_v2(address)); }
     Buffer(const Buffer&) = delete;

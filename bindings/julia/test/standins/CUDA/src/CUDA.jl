@@ -96,6 +96,8 @@ function Base.copyto!(device::CuArray{T}, host::Array{T}) where {T}
         ccall(symbol(:cuMemcpyHtoD_v2), Int32, (UInt64, Ptr{T}, Csize_t), device.address, host, sizeof(host)),
         "cuMemcpyHtoD",
     )
+    # The copy may still be under way, and the task's stream does not wait for the default stream.
+    expect(ccall(symbol(:cuStreamSynchronize), Int32, (CUstream,), C_NULL), "cuStreamSynchronize")
     return device
 end
 
