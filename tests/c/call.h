@@ -99,8 +99,7 @@ static inline void fixture_close(fixture* f) {
 
 static inline fssim_status call_run(const call* k, operation op) {
     switch (op) {
-    case FORWARD:
-        return fssim_forward(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->ssim, k->saved);
+    case FORWARD: return fssim_forward(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->ssim, k->saved);
     case BACKWARD:
         return fssim_backward(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->saved, k->grad_ssim,
                               k->grad_img1, k->grad_img2);

@@ -97,14 +97,10 @@ static inline void reference_map(const reference_problem* p, const float* x, con
 // How many values a reduction leaves.
 static inline size_t reference_values(const reference_problem* p, int reduction) {
     switch (reduction) {
-    case FSSIM_REDUCTION_MEAN:
-        return 1;
-    case FSSIM_REDUCTION_PER_IMAGE:
-        return (size_t)p->n;
-    case FSSIM_REDUCTION_PER_CHANNEL:
-        return (size_t)p->n * p->c;
-    default:
-        return reference_map_pixels(p);
+    case FSSIM_REDUCTION_MEAN: return 1;
+    case FSSIM_REDUCTION_PER_IMAGE: return (size_t)p->n;
+    case FSSIM_REDUCTION_PER_CHANNEL: return (size_t)p->n * p->c;
+    default: return reference_map_pixels(p);
     }
 }
 

@@ -57,7 +57,8 @@ CUresult copy(std::uint64_t to, std::uint64_t from, std::size_t bytes, bool asyn
             return CUDA_SUCCESS;
         };
     }
-    const bool waits = !stream->capture && (target == Side::pageable || (!async && (target != Side::device || source == Side::pinned)));
+    const bool waits = !stream->capture &&
+                       (target == Side::pageable || (!async && (target != Side::device || source == Side::pinned)));
     // A synchronous copy from pageable memory waits for the stream, and then only until its source has been read.
     if (!async && source == Side::pageable && !waits)
         if (const CUresult result = wait_for(now(stream), lock)) return result;
@@ -78,7 +79,7 @@ CUresult fill(std::uint64_t to, unsigned value, std::size_t element_bytes, std::
     });
 }
 
-}  // namespace
+}    // namespace
 
 EMU_EXPORT CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
     return call(__func__, [&](Lock& lock) { return copy(to, from, bytes, false, nullptr, lock); });

@@ -49,7 +49,8 @@ EMU_EXPORT CUresult cuGetProcAddress_v2(const char* symbol, void** function, int
     void* const library = dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD);
     *function = nullptr;
     for (const char* suffix : {"_v2", ""})
-        if (library != nullptr && *function == nullptr) *function = dlsym(library, (std::string(symbol) + suffix).c_str());
+        if (library != nullptr && *function == nullptr)
+            *function = dlsym(library, (std::string(symbol) + suffix).c_str());
     if (library != nullptr) dlclose(library);
     // CU_GET_PROC_ADDRESS_SUCCESS and CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND
     if (status != nullptr) *status = *function != nullptr ? 0 : 1;

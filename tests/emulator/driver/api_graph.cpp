@@ -59,7 +59,7 @@ CUresult run_nodes(const std::vector<Node>& nodes) {
     return CUDA_SUCCESS;
 }
 
-}  // namespace
+}    // namespace
 
 EMU_EXPORT CUresult cuStreamIsCapturing(CUstream handle, int* status) {
     return call(__func__, [&](Lock&) -> CUresult {
@@ -158,5 +158,7 @@ EMU_EXPORT CUresult cuGraphExecDestroy(CUgraphExec handle) {
 }
 
 EMU_EXPORT CUresult cuGraphDestroy(CUgraph handle) {
-    return call(__func__, [&](Lock&) -> CUresult { return driver().graphs.remove(handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE; });
+    return call(__func__, [&](Lock&) -> CUresult {
+        return driver().graphs.remove(handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    });
 }

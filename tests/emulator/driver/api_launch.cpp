@@ -17,14 +17,14 @@ namespace {
 
 // The parameters of a launch as the kernel gets them.
 class Params {
-public:
+  public:
     Params(const void* bytes, std::size_t count) : words_(new Block[(count + sizeof(Block) - 1) / sizeof(Block)]) {
         std::memcpy(words_.get(), bytes, count);
     }
     std::uint64_t* words() { return words_[0].word; }
     const void* get() const { return words_.get(); }
 
-private:
+  private:
     struct alignas(128) Block {
         std::uint64_t word[16];
     };
@@ -48,8 +48,10 @@ CUresult translate(Params& params, const LibraryKernel& kernel, const Device& de
     return CUDA_SUCCESS;
 }
 
-CUresult check_shape(const LibraryKernel& kernel, const Device& device, const Index& grid, const Index& block, unsigned dynamic) {
-    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || block.x == 0 || block.y == 0 || block.z == 0) return CUDA_ERROR_INVALID_VALUE;
+CUresult check_shape(const LibraryKernel& kernel, const Device& device, const Index& grid, const Index& block,
+                     unsigned dynamic) {
+    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || block.x == 0 || block.y == 0 || block.z == 0)
+        return CUDA_ERROR_INVALID_VALUE;
     if (grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) return CUDA_ERROR_INVALID_VALUE;
     if (block.x > MAX_THREADS || block.y > MAX_THREADS || block.z > 64) return CUDA_ERROR_INVALID_VALUE;
     const std::uint64_t threads = std::uint64_t{block.x} * block.y * block.z;
@@ -62,7 +64,8 @@ CUresult check_shape(const LibraryKernel& kernel, const Device& device, const In
     return dynamic + kernel.entry.shared_bytes > allowed ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
-CUresult launch(CUfunction function, const Index& grid, const Index& block, unsigned dynamic, CUstream handle, void* const* arguments) {
+CUresult launch(CUfunction function, const Index& grid, const Index& block, unsigned dynamic, CUstream handle,
+                void* const* arguments) {
     const std::shared_ptr<LibraryKernel> kernel = driver().kernels.find(function);
     if (!kernel) return CUDA_ERROR_INVALID_HANDLE;
     std::shared_ptr<Stream> stream;
@@ -85,17 +88,18 @@ CUresult launch(CUfunction function, const Index& grid, const Index& block, unsi
     });
 }
 
-}  // namespace
-}  // namespace emu
+}    // namespace
+}    // namespace emu
 
 using namespace emu;
 
-EMU_EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                                   unsigned block_y, unsigned block_z, unsigned dynamic_shared_bytes, CUstream stream,
-                                   void** arguments, void** extra) {
+EMU_EXPORT CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                                   unsigned block_x, unsigned block_y, unsigned block_z, unsigned dynamic_shared_bytes,
+                                   CUstream stream, void** arguments, void** extra) {
     return call(__func__, [&](Lock&) -> CUresult {
         if (extra != nullptr) return CUDA_ERROR_NOT_SUPPORTED;
-        return launch(function, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, dynamic_shared_bytes, stream, arguments);
+        return launch(function, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, dynamic_shared_bytes, stream,
+                      arguments);
     });
 }
 

@@ -48,7 +48,8 @@ CUresult check_code(const PtxEntry& entry, const Kernel* code) {
         return CUDA_ERROR_NOT_FOUND;
     }
     if (entry.params_bytes != code->params_bytes) {
-        say("emulated driver: %s takes %zu bytes of parameters in the PTX and %zu in the source; one of them is out of date\n",
+        say("emulated driver: %s takes %zu bytes of parameters in the PTX and %zu in the source; one of them is out of "
+            "date\n",
             entry.name.c_str(), entry.params_bytes, code->params_bytes);
         return CUDA_ERROR_INVALID_IMAGE;
     }
@@ -66,7 +67,9 @@ CUresult function_attribute(const LibraryKernel& kernel, int attribute, const De
     case FUNCTION_PTX_VERSION: *value = kernel.library->target; break;
     case FUNCTION_BINARY_VERSION: *value = device.capability; break;
     case FUNCTION_MAX_DYNAMIC_SHARED_BYTES:
-        *value = set != kernel.max_dynamic_shared.end() ? set->second : DEFAULT_SHARED_BYTES - static_cast<int>(kernel.entry.shared_bytes);
+        *value = set != kernel.max_dynamic_shared.end()
+                     ? set->second
+                     : DEFAULT_SHARED_BYTES - static_cast<int>(kernel.entry.shared_bytes);
         break;
     case FUNCTION_SHARED_CARVEOUT: *value = -1; break;
     default: return CUDA_ERROR_INVALID_VALUE;
@@ -75,9 +78,11 @@ CUresult function_attribute(const LibraryKernel& kernel, int attribute, const De
 }
 
 CUresult set_function_attribute(LibraryKernel& kernel, int attribute, const Device& device, int value) {
-    if (attribute == FUNCTION_SHARED_CARVEOUT) return value >= -1 && value <= 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    if (attribute == FUNCTION_SHARED_CARVEOUT)
+        return value >= -1 && value <= 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     if (attribute != FUNCTION_MAX_DYNAMIC_SHARED_BYTES) return CUDA_ERROR_INVALID_VALUE;
-    if (value < 0 || value + static_cast<int>(kernel.entry.shared_bytes) > max_shared_per_block(device)) return CUDA_ERROR_INVALID_VALUE;
+    if (value < 0 || value + static_cast<int>(kernel.entry.shared_bytes) > max_shared_per_block(device))
+        return CUDA_ERROR_INVALID_VALUE;
     kernel.max_dynamic_shared[device.ordinal] = value;
     return CUDA_SUCCESS;
 }
@@ -96,13 +101,13 @@ CUresult current_device(Device** device) {
     return CUDA_SUCCESS;
 }
 
-}  // namespace
-}  // namespace emu
+}    // namespace
+}    // namespace emu
 
 using namespace emu;
 
-EMU_EXPORT CUresult cuLibraryLoadData(CUlibrary* handle, const void* code, unsigned* options, void** values, unsigned count,
-                                      unsigned*, void**, unsigned) {
+EMU_EXPORT CUresult cuLibraryLoadData(CUlibrary* handle, const void* code, unsigned* options, void** values,
+                                      unsigned count, unsigned*, void**, unsigned) {
     return call(__func__, [&](Lock&) -> CUresult {
         if (handle == nullptr || code == nullptr) return CUDA_ERROR_INVALID_VALUE;
         // Newer drivers load in a capture, older ones did not.
@@ -146,7 +151,8 @@ EMU_EXPORT CUresult cuLibraryGetKernel(CUkernel* handle, CUlibrary library_handl
         const Kernel* const code = find_kernel(name);
         if (const CUresult result = check_code(*entry, code)) return result;
         void*& known = d.kernel_handles[{library.get(), name}];
-        if (known == nullptr) known = d.kernels.add(std::make_shared<LibraryKernel>(LibraryKernel{library, *entry, code, {}}));
+        if (known == nullptr)
+            known = d.kernels.add(std::make_shared<LibraryKernel>(LibraryKernel{library, *entry, code, {}}));
         *handle = known;
         return CUDA_SUCCESS;
     });

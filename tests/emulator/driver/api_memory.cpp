@@ -45,13 +45,13 @@ CUresult pointer_attribute(const Allocation& allocation, int attribute, std::uin
     case 4:                         // HOST_POINTER
         if (!host_accessible) return CUDA_ERROR_INVALID_VALUE;
         return put(address);
-    case 6: return put(0);    // SYNC_MEMOPS
-    case 7: return put(static_cast<unsigned long long>(allocation.number));    // BUFFER_ID
+    case 6: return put(0);                                                                // SYNC_MEMOPS
+    case 7: return put(static_cast<unsigned long long>(allocation.number));               // BUFFER_ID
     case 8: return put(static_cast<unsigned>(allocation.kind == MemoryKind::managed));    // IS_MANAGED
-    case 9: return put(allocation.device);            // DEVICE_ORDINAL
-    case 11: return put(allocation.address);          // RANGE_START_ADDR
-    case 12: return put(allocation.bytes);            // RANGE_SIZE
-    case 13: return put(1);                           // MAPPED
+    case 9: return put(allocation.device);                                                // DEVICE_ORDINAL
+    case 11: return put(allocation.address);                                              // RANGE_START_ADDR
+    case 12: return put(allocation.bytes);                                                // RANGE_SIZE
+    case 13: return put(1);                                                               // MAPPED
     default: return CUDA_ERROR_INVALID_VALUE;
     }
 }
@@ -59,12 +59,17 @@ CUresult pointer_attribute(const Allocation& allocation, int attribute, std::uin
 // The size of an attribute's value.
 std::size_t attribute_bytes(int attribute) {
     switch (attribute) {
-    case 1: case 3: case 4: case 7: case 11: case 12: return 8;
+    case 1:
+    case 3:
+    case 4:
+    case 7:
+    case 11:
+    case 12: return 8;
     default: return 4;
     }
 }
 
-}  // namespace
+}    // namespace
 
 EMU_EXPORT CUresult cuMemAlloc_v2(CUdeviceptr* address, std::size_t bytes) {
     return call(__func__, [&](Lock&) -> CUresult {
@@ -132,7 +137,8 @@ EMU_EXPORT CUresult cuPointerGetAttribute(void* value, int attribute, CUdevicept
 }
 
 // Unlike cuPointerGetAttribute this succeeds for memory that CUDA does not know, and gives zeros.
-EMU_EXPORT CUresult cuPointerGetAttributes(unsigned count, const int* attributes, void* const* values, CUdeviceptr address) {
+EMU_EXPORT CUresult cuPointerGetAttributes(unsigned count, const int* attributes, void* const* values,
+                                           CUdeviceptr address) {
     return call(__func__, [&](Lock&) -> CUresult {
         if (count == 0 || attributes == nullptr || values == nullptr) return CUDA_ERROR_INVALID_VALUE;
         Allocation allocation;

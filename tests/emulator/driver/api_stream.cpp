@@ -20,7 +20,7 @@ CUresult finished(bool done) {
     return done ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
 }
 
-}  // namespace
+}    // namespace
 
 EMU_EXPORT CUresult cuStreamCreate(CUstream* stream, unsigned flags) {
     return call(__func__, [&](Lock&) { return create_stream(stream, flags); });
@@ -138,7 +138,9 @@ EMU_EXPORT CUresult cuEventCreate(CUevent* handle, unsigned flags) {
 }
 
 EMU_EXPORT CUresult cuEventDestroy_v2(CUevent handle) {
-    return call(__func__, [&](Lock&) -> CUresult { return driver().events.remove(handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; });
+    return call(__func__, [&](Lock&) -> CUresult {
+        return driver().events.remove(handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+    });
 }
 
 EMU_EXPORT CUresult cuEventRecord(CUevent handle, CUstream stream_handle) {
@@ -193,7 +195,8 @@ EMU_EXPORT CUresult cuEventElapsedTime(float* milliseconds, CUevent start_handle
         const std::shared_ptr<Event> start = driver().events.find(start_handle);
         const std::shared_ptr<Event> end = driver().events.find(end_handle);
         if (milliseconds == nullptr) return CUDA_ERROR_INVALID_VALUE;
-        if (!start || !end || !start->timed || !end->timed || !start->recorded || !end->recorded) return CUDA_ERROR_INVALID_HANDLE;
+        if (!start || !end || !start->timed || !end->timed || !start->recorded || !end->recorded)
+            return CUDA_ERROR_INVALID_HANDLE;
         if (!start->moment.reached() || !end->moment.reached()) return CUDA_ERROR_NOT_READY;
         *milliseconds = std::chrono::duration<float, std::milli>(*end->time - *start->time).count();
         return CUDA_SUCCESS;

@@ -13,15 +13,17 @@ unsigned element_bytes(int type) {
     return type >= 0 && type < static_cast<int>(sizeof bytes) ? bytes[type] : 0;
 }
 
-}  // namespace
+}    // namespace
 
-EMU_EXPORT CUresult cuTensorMapEncodeTiled(void* encoded, int type, unsigned rank, void* data, const std::uint64_t* sizes,
-                                           const std::uint64_t* strides, const std::uint32_t* box, const std::uint32_t* steps,
-                                           int interleave, int swizzle, int, int fill) {
+EMU_EXPORT CUresult cuTensorMapEncodeTiled(void* encoded, int type, unsigned rank, void* data,
+                                           const std::uint64_t* sizes, const std::uint64_t* strides,
+                                           const std::uint32_t* box, const std::uint32_t* steps, int interleave,
+                                           int swizzle, int, int fill) {
     return call(__func__, Needs::nothing, [&](Lock&) -> CUresult {
         const unsigned bytes = element_bytes(type);
         if (encoded == nullptr || reinterpret_cast<std::uintptr_t>(encoded) % 64 != 0) return CUDA_ERROR_INVALID_VALUE;
-        if (bytes == 0 || rank < 1 || rank > TENSOR_RANK || sizes == nullptr || box == nullptr || steps == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        if (bytes == 0 || rank < 1 || rank > TENSOR_RANK || sizes == nullptr || box == nullptr || steps == nullptr)
+            return CUDA_ERROR_INVALID_VALUE;
         if (rank > 1 && strides == nullptr) return CUDA_ERROR_INVALID_VALUE;
         if (reinterpret_cast<std::uintptr_t>(data) % 16 != 0) return CUDA_ERROR_INVALID_VALUE;
         if (interleave != 0 || swizzle != 0) {
@@ -37,7 +39,8 @@ EMU_EXPORT CUresult cuTensorMapEncodeTiled(void* encoded, int type, unsigned ran
         for (unsigned i = 0; i < rank; i++) {
             if (sizes[i] == 0 || sizes[i] > std::uint64_t{1} << 32) return CUDA_ERROR_INVALID_VALUE;
             if (box[i] == 0 || box[i] > 256 || steps[i] == 0 || steps[i] > 8) return CUDA_ERROR_INVALID_VALUE;
-            if (i > 0 && (strides[i - 1] % 16 != 0 || strides[i - 1] >= std::uint64_t{1} << 40)) return CUDA_ERROR_INVALID_VALUE;
+            if (i > 0 && (strides[i - 1] % 16 != 0 || strides[i - 1] >= std::uint64_t{1} << 40))
+                return CUDA_ERROR_INVALID_VALUE;
             map.last[i] = static_cast<std::uint32_t>(sizes[i] - 1);
             map.box[i] = static_cast<std::uint16_t>(box[i]);
             map.step[i] = static_cast<std::uint8_t>(steps[i]);

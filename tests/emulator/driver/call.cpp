@@ -25,15 +25,15 @@ bool trace() {
 
 // Calls that a lost device does not affect, because they do not touch it.
 bool survives_lost_device(const char* name) {
-    static const char* const names[] = {"cuInit", "cuDriverGetVersion", "cuDeviceGetCount", "cuDeviceGet",
-                                        "cuDeviceGetName", "cuDeviceGetAttribute", "cuCtxGetCurrent",
-                                        "cuCtxPopCurrent_v2", "cuCtxPushCurrent_v2"};
+    static const char* const names[] = {"cuInit",          "cuDriverGetVersion", "cuDeviceGetCount",
+                                        "cuDeviceGet",     "cuDeviceGetName",    "cuDeviceGetAttribute",
+                                        "cuCtxGetCurrent", "cuCtxPopCurrent_v2", "cuCtxPushCurrent_v2"};
     for (const char* one : names)
         if (std::strcmp(name, one) == 0) return true;
     return false;
 }
 
-}  // namespace
+}    // namespace
 
 CUresult enter_call(const char* name, Needs needs) {
     static const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
@@ -66,4 +66,4 @@ void set_device_error(CUresult error) { lost = error; }
 
 CallCounts call_counts() { return {calls, failed}; }
 
-}  // namespace emu
+}    // namespace emu

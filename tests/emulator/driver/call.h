@@ -52,4 +52,4 @@ struct CallCounts {
 };
 CallCounts call_counts();
 
-}  // namespace emu
+}    // namespace emu

@@ -28,8 +28,9 @@ void report_leaks() {
         static_cast<unsigned long long>(counts.contexts), static_cast<unsigned long long>(counts.primary_references),
         static_cast<unsigned long long>(counts.streams), static_cast<unsigned long long>(counts.events),
         static_cast<unsigned long long>(counts.graphs), static_cast<unsigned long long>(counts.libraries),
-        static_cast<unsigned long long>(counts.device_allocations), static_cast<unsigned long long>(counts.device_bytes),
-        static_cast<unsigned long long>(counts.host_allocations), static_cast<unsigned long long>(counts.host_bytes));
+        static_cast<unsigned long long>(counts.device_allocations),
+        static_cast<unsigned long long>(counts.device_bytes), static_cast<unsigned long long>(counts.host_allocations),
+        static_cast<unsigned long long>(counts.host_bytes));
     for_each_allocation([](const Allocation& allocation) {
         say("  allocation %lu: %zu bytes, device %d\n", allocation.number, allocation.bytes, allocation.device);
     });
@@ -40,7 +41,8 @@ void initialise(Driver& d) {
     for (int ordinal = 0; ordinal < count; ordinal++) {
         const std::string capability = list_setting("FSSIM_EMU_CAPABILITY", ordinal, "9.0");
         int major = 0, minor = 0;
-        if (std::sscanf(capability.c_str(), "%d.%d", &major, &minor) != 2) die(nullptr, "FSSIM_EMU_CAPABILITY: %s is not like 9.0", capability.c_str());
+        if (std::sscanf(capability.c_str(), "%d.%d", &major, &minor) != 2)
+            die(nullptr, "FSSIM_EMU_CAPABILITY: %s is not like 9.0", capability.c_str());
         const int multiprocessors = std::atoi(list_setting("FSSIM_EMU_MULTIPROCESSORS", ordinal, "4").c_str());
         d.devices.push_back({ordinal, 10 * major + minor, multiprocessors, nullptr, 0});
     }
@@ -53,7 +55,9 @@ void initialise(Driver& d) {
 
 Device* find_device(CUdevice ordinal) {
     std::deque<Device>& devices = driver().devices;
-    return ordinal >= 0 && static_cast<std::size_t>(ordinal) < devices.size() ? &devices[static_cast<std::size_t>(ordinal)] : nullptr;
+    return ordinal >= 0 && static_cast<std::size_t>(ordinal) < devices.size()
+               ? &devices[static_cast<std::size_t>(ordinal)]
+               : nullptr;
 }
 
 std::shared_ptr<Context> make_context(Device& device, bool primary) {
@@ -81,14 +85,16 @@ void end_context(const std::shared_ptr<Context>& context, Lock& lock) {
     free_memory_of(context.get());
 }
 
-}  // namespace
+}    // namespace
 
 Driver& driver() {
     static Driver& leaked = *new Driver;
     return leaked;
 }
 
-std::shared_ptr<Context> current_context() { return context_stack.empty() ? nullptr : driver().contexts.find(context_stack.back()); }
+std::shared_ptr<Context> current_context() {
+    return context_stack.empty() ? nullptr : driver().contexts.find(context_stack.back());
+}
 
 CUresult require_context(std::shared_ptr<Context>* context) {
     if (context_stack.empty() || context_stack.back() == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
@@ -96,7 +102,7 @@ CUresult require_context(std::shared_ptr<Context>* context) {
     return *context && (*context)->alive ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 }
 
-}  // namespace emu
+}    // namespace emu
 
 using namespace emu;
 

@@ -21,20 +21,20 @@ struct cuEmuCounts {
     uint64_t primary_references; /* of all primary contexts together */
     uint64_t streams;            /* alive, made by cuStreamCreate */
     uint64_t events;
-    uint64_t graphs;             /* graphs and executable graphs */
+    uint64_t graphs; /* graphs and executable graphs */
     uint64_t libraries;
     uint64_t device_allocations; /* device and managed memory */
     uint64_t device_bytes;
-    uint64_t host_allocations;   /* page-locked */
+    uint64_t host_allocations; /* page-locked */
     uint64_t host_bytes;
 };
-void cuEmuCounters(struct cuEmuCounts *counts);
+void cuEmuCounters(struct cuEmuCounts* counts);
 
 /*
  * Makes calls fail from now on; see FSSIM_EMU_FAIL in README.md for the rules. Clears the rules given before, counts calls
  * from 0 again, and revives a lost device. NULL or "": no call fails. Returns 0, or 1 if the rules cannot be read.
  */
-int cuEmuFail(const char *rules);
+int cuEmuFail(const char* rules);
 
 /* How often a rule has made a call fail since cuEmuFail. */
 uint64_t cuEmuFailures(void);
@@ -47,7 +47,7 @@ uint64_t cuEmuCallIndex(void);
  *     StripParams 312 8              (struct, sizeof, alignof)
  *     StripParams.map 120 8          (member, offsetof, sizeof)
  */
-const char *cuEmuParamsLayout(void);
+const char* cuEmuParamsLayout(void);
 
 #ifdef __cplusplus
 }

@@ -49,9 +49,11 @@ constexpr ErrorText ERRORS[] = {
     {903, "CUDA_ERROR_STREAM_CAPTURE_UNMATCHED", "capture was not ended in the same stream as it began"},
     {904, "CUDA_ERROR_STREAM_CAPTURE_UNJOINED", "capturing stream has unjoined work"},
     {905, "CUDA_ERROR_STREAM_CAPTURE_ISOLATION", "dependency created on uncaptured work in another stream"},
-    {906, "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT", "operation would make the legacy stream depend on a capturing blocking stream"},
+    {906, "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT",
+     "operation would make the legacy stream depend on a capturing blocking stream"},
     {907, "CUDA_ERROR_CAPTURED_EVENT", "operation not permitted on an event last recorded in a capturing stream"},
-    {908, "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD", "attempt to terminate a thread-local capture sequence from another thread"},
+    {908, "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",
+     "attempt to terminate a thread-local capture sequence from another thread"},
     {909, "CUDA_ERROR_TIMEOUT", "wait operation timed out"},
     {999, "CUDA_ERROR_UNKNOWN", "unknown error"},
 };
@@ -62,11 +64,11 @@ const ErrorText* find_error(CUresult code) {
     return nullptr;
 }
 
-}  // namespace
+}    // namespace
 
 int driver_version() { return static_cast<int>(number_setting("FSSIM_EMU_DRIVER_VERSION", default_driver_version)); }
 
-}  // namespace emu
+}    // namespace emu
 
 using namespace emu;
 

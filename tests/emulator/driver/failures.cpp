@@ -13,9 +13,9 @@ namespace emu {
 namespace {
 
 struct Rule {
-    std::string name;            // empty: calls of any name
-    std::uint64_t first = 0;     // counted calls before the first one that fails
-    std::uint64_t times = 1;     // how many fail
+    std::string name;           // empty: calls of any name
+    std::uint64_t first = 0;    // counted calls before the first one that fails
+    std::uint64_t times = 1;    // how many fail
     CUresult code = CUDA_ERROR_UNKNOWN;
     bool sticky = false;
     bool asynchronous = false;
@@ -93,7 +93,7 @@ bool names(const std::string& rule, const char* name) {
     return std::strncmp(rule.c_str(), name, rule.size()) == 0 && std::strcmp(name + rule.size(), "_v2") == 0;
 }
 
-}  // namespace
+}    // namespace
 
 bool set_failure_rules(const char* text) {
     std::vector<Rule> parsed;
@@ -133,4 +133,4 @@ std::uint64_t call_index() {
     return rules().calls;
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -10,7 +10,7 @@ namespace emu {
 
 template <class T>
 class Handles {
-public:
+  public:
     explicit Handles(unsigned kind) : next_((std::uint64_t{0xe0} + kind) << 48 | 0x1000) {}
 
     void* add(std::shared_ptr<T> object) {
@@ -30,9 +30,9 @@ public:
     std::size_t size() const { return objects_.size(); }
     const std::map<std::uint64_t, std::shared_ptr<T>>& all() const { return objects_; }
 
-private:
+  private:
     std::uint64_t next_;
     std::map<std::uint64_t, std::shared_ptr<T>> objects_;
 };
 
-}  // namespace emu
+}    // namespace emu

@@ -8,4 +8,4 @@ constexpr int DEFAULT_SHARED_BYTES = 48 * 1024;
 // What the emulated compiler claims to use per thread; there is nothing to count.
 constexpr int EMULATED_REGISTERS = 64;
 
-}  // namespace emu
+}    // namespace emu

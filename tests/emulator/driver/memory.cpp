@@ -28,13 +28,14 @@ constexpr std::size_t round_up(std::size_t n, std::size_t to) { return (n + to -
 
 // A range of addresses of which allocations take pieces.
 struct Arena {
-    std::uint64_t base = 0;         // of the addresses handed out
-    std::uint64_t distance = 0;     // from there to the accessible ones
-    std::uint64_t cursor = 0;       // where to look for room next
+    std::uint64_t base = 0;                      // of the addresses handed out
+    std::uint64_t distance = 0;                  // from there to the accessible ones
+    std::uint64_t cursor = 0;                    // where to look for room next
     std::map<std::uint64_t, Allocation> live;    // by address
 
     Arena(bool hidden) {
-        void* const mapping = mmap(nullptr, SPAN * (hidden ? 2 : 1), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* const mapping =
+            mmap(nullptr, SPAN * (hidden ? 2 : 1), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (mapping == MAP_FAILED) die(nullptr, "cannot reserve address space for device memory");
         base = reinterpret_cast<std::uint64_t>(mapping);
         distance = hidden ? SPAN : 0;
@@ -100,8 +101,8 @@ void check_edges(const Arena& arena, const Allocation& allocation) {
     allow_access(first, last - first);
     const auto written = [](char byte) { return static_cast<unsigned char>(byte) != POISON; };
     if (const char* const before = std::find_if(first, begin, written); before != begin)
-        die(nullptr, "something wrote up to %td bytes before allocation %lu of %zu bytes", begin - before, allocation.number,
-            allocation.bytes);
+        die(nullptr, "something wrote up to %td bytes before allocation %lu of %zu bytes", begin - before,
+            allocation.number, allocation.bytes);
     const auto after = std::find_if(std::make_reverse_iterator(last), std::make_reverse_iterator(end), written).base();
     if (after != end)
         die(nullptr, "something wrote up to %td bytes past the end of allocation %lu of %zu bytes", after - end,
@@ -114,7 +115,8 @@ void release(Arena& arena, const Allocation& allocation) {
     const std::size_t bytes = round_up(allocation.address + arena.distance + allocation.bytes, PAGE) - begin;
     madvise(reinterpret_cast<void*>(begin), bytes, MADV_DONTNEED);
     mprotect(reinterpret_cast<void*>(begin), bytes, PROT_NONE);
-    if (allocation.shadow != nullptr) munmap(allocation.shadow, round_up(allocation.bytes * SHADOW_FACTOR, PAGE) + PAGE);
+    if (allocation.shadow != nullptr)
+        munmap(allocation.shadow, round_up(allocation.bytes * SHADOW_FACTOR, PAGE) + PAGE);
 }
 
 unsigned char* make_shadow(std::size_t bytes) {
@@ -138,7 +140,8 @@ bool describe(const void* pointer, char* text, std::size_t bytes) {
         if (next != arena->live.begin()) nearest = &std::prev(next)->second;
         if (nearest != nullptr && own < nearest->address + nearest->bytes)
             std::snprintf(text, bytes, "byte %llu of allocation %lu (%zu bytes, device %d)",
-                          static_cast<unsigned long long>(own - nearest->address), nearest->number, nearest->bytes, nearest->device);
+                          static_cast<unsigned long long>(own - nearest->address), nearest->number, nearest->bytes,
+                          nearest->device);
         else if (nearest != nullptr && own < nearest->address + nearest->bytes + 64 * PAGE)
             std::snprintf(text, bytes, "%llu bytes past the end of allocation %lu (%zu bytes, device %d)",
                           static_cast<unsigned long long>(own - nearest->address - nearest->bytes), nearest->number,
@@ -162,18 +165,20 @@ Memory find(const void* pointer) {
         const Allocation* const found = arena->find(address - arena->distance);
         if (found == nullptr) continue;
         const char* const begin = reinterpret_cast<const char*>(found->address + arena->distance);
-        return {arena->distance != 0 ? Memory::Kind::device : Memory::Kind::host_accessible, begin, begin + found->bytes, found->shadow};
+        return {arena->distance != 0 ? Memory::Kind::device : Memory::Kind::host_accessible, begin,
+                begin + found->bytes, found->shadow};
     }
     return {};
 }
 
-}  // namespace
+}    // namespace
 
 CUresult allocate_memory(MemoryKind kind, std::size_t bytes, Context* context, int device, std::uint64_t* address) {
     if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
     State& s = state();
     const std::lock_guard lock(s.mutex);
-    if (bytes > SPAN / 2 || (kind != MemoryKind::host && used(s, device) + bytes > s.total)) return CUDA_ERROR_OUT_OF_MEMORY;
+    if (bytes > SPAN / 2 || (kind != MemoryKind::host && used(s, device) + bytes > s.total))
+        return CUDA_ERROR_OUT_OF_MEMORY;
     Arena& arena = s.arena(kind);
     const std::size_t aligned = round_up(bytes, ALIGNMENT);
     const std::size_t pages = round_up(aligned, PAGE);
@@ -275,4 +280,4 @@ void connect_memory() {
     find_memory = &find;
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -23,8 +23,8 @@ struct Allocation {
     MemoryKind kind;
     int device;
     Context* context;
-    unsigned long number;      // counts allocations, for messages
-    unsigned char* shadow;     // of the access checker, or NULL
+    unsigned long number;     // counts allocations, for messages
+    unsigned char* shadow;    // of the access checker, or NULL
 };
 
 // Everything here may be called from any thread.
@@ -55,4 +55,4 @@ void for_each_allocation(const std::function<void(const Allocation&)>& visit);
 // Tells the runtime how to find and describe memory.
 void connect_memory();
 
-}  // namespace emu
+}    // namespace emu

@@ -5,4 +5,4 @@ namespace emu {
 
 const char* params_layout();
 
-}  // namespace emu
+}    // namespace emu

@@ -31,19 +31,21 @@ bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c =
 
 // The bytes of every `.TYPE name[count]` or scalar that the space (`.param`, `.shared`) declares in `text`, by name.
 std::map<std::string, std::size_t> declarations(std::string_view text, const std::string& space) {
-    static const std::map<std::string, std::size_t> types = {{"b8", 1}, {"u8", 1}, {"s8", 1}, {"b16", 2}, {"u16", 2}, {"s16", 2},
-                                                             {"f16", 2}, {"b32", 4}, {"u32", 4}, {"s32", 4}, {"f32", 4}, {"b64", 8},
-                                                             {"u64", 8}, {"s64", 8}, {"f64", 8}};
+    static const std::map<std::string, std::size_t> types = {
+        {"b8", 1},  {"u8", 1},  {"s8", 1},  {"b16", 2}, {"u16", 2}, {"s16", 2}, {"f16", 2}, {"b32", 4},
+        {"u32", 4}, {"s32", 4}, {"f32", 4}, {"b64", 8}, {"u64", 8}, {"s64", 8}, {"f64", 8}};
     std::map<std::string, std::size_t> found;
     for (std::size_t at = text.find(space); at != std::string_view::npos; at = text.find(space, at + 1)) {
         char rest[256];
-        std::snprintf(rest, sizeof rest, "%.*s", static_cast<int>(std::min<std::size_t>(255, text.size() - at - space.size())),
+        std::snprintf(rest, sizeof rest, "%.*s",
+                      static_cast<int>(std::min<std::size_t>(255, text.size() - at - space.size())),
                       text.data() + at + space.size());
         int alignment = 0, used = 0;
         const char* next = rest;
         if (std::sscanf(next, " .align %d%n", &alignment, &used) == 1) next += used;
         char type[8], name[200];
-        if (std::sscanf(next, " .%7[a-z0-9] %199[A-Za-z0-9_$.]%n", type, name, &used) != 2 || !types.contains(type)) continue;
+        if (std::sscanf(next, " .%7[a-z0-9] %199[A-Za-z0-9_$.]%n", type, name, &used) != 2 || !types.contains(type))
+            continue;
         // `name[]` is dynamic shared memory: its size comes with the launch.
         unsigned long count = next[used] == '[' ? 0 : 1;
         std::sscanf(next + used, "[%lu]", &count);
@@ -72,7 +74,7 @@ std::size_t closing(std::string_view text, std::size_t open) {
     return text.size();
 }
 
-}  // namespace
+}    // namespace
 
 CUresult read_ptx(const char* data, Library* library, std::string* problem) {
     const std::string text = without_comments(data);
@@ -106,7 +108,8 @@ CUresult read_ptx(const char* data, Library* library, std::string* problem) {
             const std::size_t limit = head.find(directive);
             unsigned x = 1, y = 1, z = 1;
             if (limit == std::string_view::npos) continue;
-            if (std::sscanf(head.data() + limit + std::strlen(directive), " %u , %u , %u", &x, &y, &z) >= 1) entry.max_threads = x * y * z;
+            if (std::sscanf(head.data() + limit + std::strlen(directive), " %u , %u , %u", &x, &y, &z) >= 1)
+                entry.max_threads = x * y * z;
         }
         library->entries.push_back(entry);
     }
@@ -115,12 +118,12 @@ CUresult read_ptx(const char* data, Library* library, std::string* problem) {
 
 int newest_ptx(int driver_version) {
     // The table of the PTX ISA documentation.
-    static const std::map<int, int> newest = {{11000, 70}, {11010, 71}, {11020, 72}, {11030, 73}, {11040, 74}, {11050, 75},
-                                              {11060, 76}, {11070, 77}, {11080, 78}, {12000, 80}, {12010, 81}, {12020, 82},
-                                              {12030, 83}, {12040, 84}, {12050, 85}, {12060, 85}, {12070, 86}, {12080, 87},
-                                              {12090, 88}, {13000, 90}};
+    static const std::map<int, int> newest = {{11000, 70}, {11010, 71}, {11020, 72}, {11030, 73}, {11040, 74},
+                                              {11050, 75}, {11060, 76}, {11070, 77}, {11080, 78}, {12000, 80},
+                                              {12010, 81}, {12020, 82}, {12030, 83}, {12040, 84}, {12050, 85},
+                                              {12060, 85}, {12070, 86}, {12080, 87}, {12090, 88}, {13000, 90}};
     auto next = newest.upper_bound(driver_version);
     return next == newest.begin() ? 0 : std::prev(next)->second;
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -13,4 +13,4 @@ CUresult read_ptx(const char* text, Library* library, std::string* problem);
 // The newest PTX version that a driver version compiles; both as 10 * major + minor, drivers as 1000 * major + 10 * minor.
 int newest_ptx(int driver_version);
 
-}  // namespace emu
+}    // namespace emu

@@ -18,7 +18,8 @@ std::int64_t number_setting(const char* name, std::int64_t fallback) {
 std::string list_setting(const char* name, int index, const char* fallback) {
     const char* const text = std::getenv(name);
     std::string rest = text != nullptr && *text != '\0' ? text : fallback;
-    for (std::size_t comma; index > 0 && (comma = rest.find(',')) != std::string::npos; index--) rest.erase(0, comma + 1);
+    for (std::size_t comma; index > 0 && (comma = rest.find(',')) != std::string::npos; index--)
+        rest.erase(0, comma + 1);
     return rest.substr(0, rest.find(','));
 }
 
@@ -27,4 +28,4 @@ bool flag_setting(const char* name) {
     return text != nullptr && *text != '\0' && std::string(text) != "0";
 }
 
-}  // namespace emu
+}    // namespace emu

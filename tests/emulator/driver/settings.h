@@ -15,4 +15,4 @@ std::string list_setting(const char* name, int index, const char* fallback);
 
 bool flag_setting(const char* name);
 
-}  // namespace emu
+}    // namespace emu

@@ -156,4 +156,4 @@ int max_shared_per_block(const Device& device);
 extern const int default_driver_version;
 int driver_version();
 
-}  // namespace emu
+}    // namespace emu

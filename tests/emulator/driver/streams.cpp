@@ -20,7 +20,8 @@ bool ready(const Stream& stream) {
 // Work starts a little late and not always equally late, or a missing wait would hardly ever show.
 void dawdle(Random& random) {
     static const std::int64_t microseconds = number_setting("FSSIM_EMU_DELAY_US", 20);
-    if (microseconds > 0 && random.below(4) == 0) usleep(static_cast<useconds_t>(random.below(static_cast<std::uint64_t>(microseconds))));
+    if (microseconds > 0 && random.below(4) == 0)
+        usleep(static_cast<useconds_t>(random.below(static_cast<std::uint64_t>(microseconds))));
 }
 
 void work_off(std::shared_ptr<Stream> stream) {
@@ -76,7 +77,7 @@ std::shared_ptr<Stream> per_thread_stream(const std::shared_ptr<Context>& contex
     return stream;
 }
 
-}  // namespace
+}    // namespace
 
 std::shared_ptr<Stream> make_stream(const std::shared_ptr<Context>& context, unsigned flags) {
     auto stream = std::make_shared<Stream>();
@@ -187,4 +188,4 @@ CUresult forbid_on_capturing(const std::shared_ptr<Stream>& stream) {
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -35,4 +35,4 @@ void close_stream(Stream& stream);
 std::shared_ptr<Context> current_context();
 CUresult require_context(std::shared_ptr<Context>* context);
 
-}  // namespace emu
+}    // namespace emu

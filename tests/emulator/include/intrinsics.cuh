@@ -7,9 +7,15 @@ __device__ __forceinline__ float reciprocal(float x) { return 1.0f / x; }
 __device__ __forceinline__ float* dynamic_shared() { return static_cast<float*>(emu::dynamic_shared_memory()); }
 
 // 16-bit floating point, by its bits.
-__device__ __forceinline__ float half_to_float(unsigned short bits) { return static_cast<float>(std::bit_cast<_Float16>(bits)); }
-__device__ __forceinline__ unsigned short float_to_half(float x) { return std::bit_cast<unsigned short>(static_cast<_Float16>(x)); }
-__device__ __forceinline__ float bfloat16_to_float(unsigned short bits) { return std::bit_cast<float>(unsigned{bits} << 16); }
+__device__ __forceinline__ float half_to_float(unsigned short bits) {
+    return static_cast<float>(std::bit_cast<_Float16>(bits));
+}
+__device__ __forceinline__ unsigned short float_to_half(float x) {
+    return std::bit_cast<unsigned short>(static_cast<_Float16>(x));
+}
+__device__ __forceinline__ float bfloat16_to_float(unsigned short bits) {
+    return std::bit_cast<float>(unsigned{bits} << 16);
+}
 __device__ __forceinline__ unsigned short float_to_bfloat16(float x) {
     const unsigned bits = std::bit_cast<unsigned>(x);
     if (x != x) return static_cast<unsigned short>(bits >> 16 | 0x40);
@@ -34,7 +40,8 @@ __device__ __forceinline__ unsigned movmatrix(unsigned row, emu::Place place = e
 }
 // COUNT: 1, 2 or 4 matrices.
 template <int COUNT>
-__device__ __forceinline__ void ldmatrix(unsigned (&registers)[COUNT], const void* row, emu::Place place = emu::Place::current()) {
+__device__ __forceinline__ void ldmatrix(unsigned (&registers)[COUNT], const void* row,
+                                         emu::Place place = emu::Place::current()) {
     emu::ldmatrix(registers, COUNT, false, row, place);
 }
 template <int COUNT>
@@ -59,7 +66,9 @@ __device__ __forceinline__ void copy_async(void* shared, const void* global, int
 }
 __device__ __forceinline__ void copy_async_commit() { emu::copy_async_commit(); }
 template <int PENDING>
-__device__ __forceinline__ void copy_async_wait() { emu::copy_async_wait(PENDING); }
+__device__ __forceinline__ void copy_async_wait() {
+    emu::copy_async_wait(PENDING);
+}
 
 // mbarriers: 8 bytes of shared memory each.
 __device__ __forceinline__ void mbarrier_init(unsigned long long* barrier, int count,
@@ -85,7 +94,8 @@ __device__ __forceinline__ bool mbarrier_try_wait(unsigned long long* barrier, i
 }
 __device__ __forceinline__ void mbarrier_wait(unsigned long long* barrier, int parity,
                                               emu::Place place = emu::Place::current()) {
-    while (!mbarrier_try_wait(barrier, parity, place)) {}
+    while (!mbarrier_try_wait(barrier, parity, place)) {
+    }
 }
 
 // Bulk copies from global to shared memory that count their bytes off an mbarrier.

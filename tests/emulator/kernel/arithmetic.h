@@ -5,27 +5,39 @@
 
 // Loads through the read-only or streaming path are loads.
 template <class T>
-__forceinline__ T __ldg(const T* address) { return *address; }
+__forceinline__ T __ldg(const T* address) {
+    return *address;
+}
 template <class T>
-__forceinline__ T __ldcs(const T* address) { return *address; }
+__forceinline__ T __ldcs(const T* address) {
+    return *address;
+}
 template <class T>
-__forceinline__ T __ldca(const T* address) { return *address; }
+__forceinline__ T __ldca(const T* address) {
+    return *address;
+}
 template <class T>
-__forceinline__ T __ldcg(const T* address) { return *address; }
+__forceinline__ T __ldcg(const T* address) {
+    return *address;
+}
 template <class T>
-__forceinline__ void __stcs(T* address, T value) { *address = value; }
+__forceinline__ void __stcs(T* address, T value) {
+    *address = value;
+}
 template <class T>
-__forceinline__ void __stcg(T* address, T value) { *address = value; }
+__forceinline__ void __stcg(T* address, T value) {
+    *address = value;
+}
 
 // CUDA's overloads, mixed signs included.
-#define EMU_MIN_MAX(result, a_type, b_type)                                                        \
-    __forceinline__ result min(a_type left, b_type right) {                                        \
-        const result a = static_cast<result>(left), b = static_cast<result>(right);                \
-        return a < b ? a : b;                                                                      \
-    }                                                                                              \
-    __forceinline__ result max(a_type left, b_type right) {                                        \
-        const result a = static_cast<result>(left), b = static_cast<result>(right);                \
-        return a < b ? b : a;                                                                      \
+#define EMU_MIN_MAX(result, a_type, b_type)                                                                            \
+    __forceinline__ result min(a_type left, b_type right) {                                                            \
+        const result a = static_cast<result>(left), b = static_cast<result>(right);                                    \
+        return a < b ? a : b;                                                                                          \
+    }                                                                                                                  \
+    __forceinline__ result max(a_type left, b_type right) {                                                            \
+        const result a = static_cast<result>(left), b = static_cast<result>(right);                                    \
+        return a < b ? b : a;                                                                                          \
     }
 EMU_MIN_MAX(int, int, int)
 EMU_MIN_MAX(unsigned, unsigned, unsigned)
@@ -41,19 +53,19 @@ __forceinline__ double min(double a, double b) { return fmin(a, b); }
 __forceinline__ double max(double a, double b) { return fmax(a, b); }
 
 // Rounded results that the compiler may not fuse into another operation.
-#define EMU_ROUNDED(name, type, expression)           \
-    __forceinline__ type name(type a, type b) {       \
-        type result = expression;                     \
-        asm("" : "+x"(result));                       \
-        return result;                                \
+#define EMU_ROUNDED(name, type, expression)                                                                            \
+    __forceinline__ type name(type a, type b) {                                                                        \
+        type result = expression;                                                                                      \
+        asm("" : "+x"(result));                                                                                        \
+        return result;                                                                                                 \
     }
 EMU_ROUNDED(__fadd_rn, float, a + b)
 EMU_ROUNDED(__fsub_rn, float, a - b)
-EMU_ROUNDED(__fmul_rn, float, a * b)
+EMU_ROUNDED(__fmul_rn, float, (a * b))
 EMU_ROUNDED(__fdiv_rn, float, a / b)
 EMU_ROUNDED(__dadd_rn, double, a + b)
 EMU_ROUNDED(__dsub_rn, double, a - b)
-EMU_ROUNDED(__dmul_rn, double, a * b)
+EMU_ROUNDED(__dmul_rn, double, (a * b))
 EMU_ROUNDED(__ddiv_rn, double, a / b)
 __forceinline__ float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 __forceinline__ double __fma_rn(double a, double b, double c) { return fma(a, b, c); }

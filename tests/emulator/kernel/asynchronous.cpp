@@ -31,8 +31,8 @@ struct BulkCopy {
     unsigned bytes;
     Mbarrier* barrier;
     Place place;
-    const void* from;             // of a plain bulk copy; NULL: a tensor copy
-    TensorMap map;                // a copy: the kernel's parameters go with the thread that started it
+    const void* from;    // of a plain bulk copy; NULL: a tensor copy
+    TensorMap map;       // a copy: the kernel's parameters go with the thread that started it
     int corner[TENSOR_RANK];
 };
 
@@ -54,7 +54,8 @@ std::vector<MbarrierState> mbarriers;
 MbarrierState& find(Mbarrier* barrier, const Place& place) {
     for (MbarrierState& state : mbarriers)
         if (state.address == barrier) {
-            if (*barrier != MBARRIER_MARK) die(&place, "the mbarrier at %p was overwritten", static_cast<void*>(barrier));
+            if (*barrier != MBARRIER_MARK)
+                die(&place, "the mbarrier at %p was overwritten", static_cast<void*>(barrier));
             return state;
         }
     die(&place, "no mbarrier was initialised at %p", static_cast<void*>(barrier));
@@ -67,7 +68,8 @@ void settle(MbarrierState& state) {
     state.phase++;
     for (unsigned i = 0; i < block.threads; i++) {
         Thread& thread = block.thread[i];
-        if (thread.state == State::at_mbarrier && mbarriers[thread.barrier].address == state.address) thread.state = State::ready;
+        if (thread.state == State::at_mbarrier && mbarriers[thread.barrier].address == state.address)
+            thread.state = State::ready;
     }
 }
 
@@ -81,12 +83,13 @@ void arrive_thread_copy(const ThreadCopy& copy) {
 }
 
 void check_bulk(const BulkCopy& copy, unsigned alignment) {
-    if (!is_shared(copy.to)) die(&copy.place, "the destination %p of a bulk copy is not shared memory", static_cast<void*>(copy.to));
+    if (!is_shared(copy.to))
+        die(&copy.place, "the destination %p of a bulk copy is not shared memory", static_cast<void*>(copy.to));
     check_access(copy.to, copy.bytes, alignment, true, copy.place);
     find(copy.barrier, copy.place);
 }
 
-}  // namespace
+}    // namespace
 
 void start_asynchronous() {
     for (unsigned i = 0; i < block.threads; i++) {
@@ -106,7 +109,8 @@ void copy_async(void* to, const void* from, unsigned bytes, unsigned source_byte
     check_access(to, bytes, bytes, true, place);
     if (source_bytes != 0) check_access(from, source_bytes, bytes, false, place);
     ThreadCopies& mine = thread_copies[block.current->linear];
-    mine.copies.push_back({static_cast<char*>(to), static_cast<const char*>(from), bytes, source_bytes, mine.committed, place});
+    mine.copies.push_back(
+        {static_cast<char*>(to), static_cast<const char*>(from), bytes, source_bytes, mine.committed, place});
     poison(static_cast<char*>(to), bytes);
 }
 
@@ -137,7 +141,8 @@ void mbarrier_init(Mbarrier* barrier, unsigned count, Place place) {
     check_access(barrier, sizeof *barrier, sizeof *barrier, true, place);
     if (count == 0 || count >= 1u << 20) die(&place, "mbarrier: a count of %u is not in 1..2^20-1", count);
     for (const MbarrierState& state : mbarriers)
-        if (state.address == barrier) die(&place, "the mbarrier at %p is initialised twice", static_cast<void*>(barrier));
+        if (state.address == barrier)
+            die(&place, "the mbarrier at %p is initialised twice", static_cast<void*>(barrier));
     *barrier = MBARRIER_MARK;
     checker_wrote(barrier, sizeof *barrier);
     mbarriers.push_back({barrier, count, count, 0, 0});
@@ -152,7 +157,9 @@ void mbarrier_arrive(Mbarrier* barrier, unsigned expected_bytes, Place place) {
     settle(state);
 }
 
-void mbarrier_expect_bytes(Mbarrier* barrier, unsigned bytes, Place place) { find(barrier, place).transactions += bytes; }
+void mbarrier_expect_bytes(Mbarrier* barrier, unsigned bytes, Place place) {
+    find(barrier, place).transactions += bytes;
+}
 
 bool mbarrier_try_wait(Mbarrier* barrier, unsigned parity, Place place) {
     if (parity > 1) die(&place, "mbarrier: a parity is 0 or 1, not %u", parity);
@@ -169,8 +176,9 @@ bool mbarrier_try_wait(Mbarrier* barrier, unsigned parity, Place place) {
 
 void describe_mbarrier_wait(const Thread& thread, char* text, std::size_t bytes) {
     const MbarrierState& state = mbarriers[thread.barrier];
-    std::snprintf(text, bytes, "mbarrier %u at %s:%u, in phase %u, which lacks %u arrivals and %lld bytes", thread.barrier,
-                  thread.place.file_name(), thread.place.line(), state.phase, state.pending, state.transactions);
+    std::snprintf(text, bytes, "mbarrier %u at %s:%u, in phase %u, which lacks %u arrivals and %lld bytes",
+                  thread.barrier, thread.place.file_name(), thread.place.line(), state.phase, state.pending,
+                  state.transactions);
 }
 
 // Bulk copies
@@ -214,4 +222,4 @@ bool advance_asynchronous() {
     return true;
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -25,4 +25,4 @@ bool mbarrier_try_wait(Mbarrier* barrier, unsigned parity, Place place);
 void bulk_copy(void* to, const void* from, unsigned bytes, Mbarrier* barrier, Place place);
 void tensor_copy(void* to, const void* map, int rank, const int* corner, Mbarrier* barrier, Place place);
 
-}  // namespace emu
+}    // namespace emu

@@ -15,7 +15,7 @@ __attribute__((no_sanitize("thread"), noinline)) T atomically(T* address, F chan
     return old;
 }
 
-}  // namespace emu
+}    // namespace emu
 
 template <class T>
 T atomicAdd(T* address, T value, emu::Place place = emu::Place::current()) {

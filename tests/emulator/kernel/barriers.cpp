@@ -41,12 +41,12 @@ void release(unsigned id) {
     block.barrier[id].expected = 0;
 }
 
-}  // namespace
+}    // namespace
 
 int sync_threads(Vote vote, bool predicate, Place place) {
     if (block.exited > 0)
-        die(&place, "divergent barrier: this thread waits at __syncthreads, %u of the %u threads have exited", block.exited,
-            block.threads);
+        die(&place, "divergent barrier: this thread waits at __syncthreads, %u of the %u threads have exited",
+            block.exited, block.threads);
     Barrier& barrier = block.barrier[0];
     if (barrier.expected != 0 && (!barrier.whole_block || !same_place(barrier.place, place))) {
         const Index& other = waiter(0).index;
@@ -87,7 +87,7 @@ void check_named(unsigned id, unsigned threads, const Place& place) {
             block.barrier[0].place.line());
 }
 
-}  // namespace
+}    // namespace
 
 void barrier_sync(unsigned id, unsigned threads, Place place) {
     check_named(id, threads, place);
@@ -118,4 +118,4 @@ void check_barriers_exit(const Thread& thread) {
         thread.index.x, thread.index.y, thread.index.z, other.x, other.y, other.z);
 }
 
-}  // namespace emu
+}    // namespace emu

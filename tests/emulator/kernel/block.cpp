@@ -84,7 +84,8 @@ const char* waits_in(const Thread& thread, char* text, std::size_t bytes) {
         char same[512];
         std::snprintf(same, sizeof same, "%s", waits_in(block.thread[first], wait, sizeof wait));
         unsigned last = first;
-        while (last + 1 < block.threads && std::strcmp(same, waits_in(block.thread[last + 1], wait, sizeof wait)) == 0) last++;
+        while (last + 1 < block.threads && std::strcmp(same, waits_in(block.thread[last + 1], wait, sizeof wait)) == 0)
+            last++;
         if (used < sizeof text)
             used += std::snprintf(text + used, sizeof text - used, "\n    threads %u to %u: %s", first, last, same);
         first = last + 1;
@@ -121,11 +122,12 @@ void run_block(const Launch& launch, const Index& block_index, Random& random) {
         if (asynchronous_pending() && (!progress || random.below(2) == 0)) progress |= advance_asynchronous();
         if (!progress && block.exited < block.threads) die_of_deadlock();
     }
-    while (advance_asynchronous()) {}
+    while (advance_asynchronous()) {
+    }
     block.launch = nullptr;
 }
 
-}  // namespace
+}    // namespace
 
 void stop_blocks_at_exit() {
     std::atexit([] { machine.lock(); });
@@ -148,10 +150,11 @@ void run(const Launch& request) {
     for (std::uint64_t i = 0; i < blocks; i++) {
         const std::uint64_t b = order.next();
         const std::uint64_t plane = std::uint64_t{launch.grid.x} * launch.grid.y;
-        const Index index = {unsigned(b % launch.grid.x), unsigned(b / launch.grid.x % launch.grid.y), unsigned(b / plane)};
+        const Index index = {unsigned(b % launch.grid.x), unsigned(b / launch.grid.x % launch.grid.y),
+                             unsigned(b / plane)};
         const std::lock_guard lock(machine);
         run_block(launch, index, random);
     }
 }
 
-}  // namespace emu
+}    // namespace emu

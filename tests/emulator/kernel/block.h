@@ -25,10 +25,10 @@ struct Barrier {
     unsigned expected;    // threads; 0: nobody is here
     unsigned arrived;
     unsigned waiting;
-    unsigned trues;       // predicates of the vote
+    unsigned trues;    // predicates of the vote
     int result;
-    bool whole_block;     // __syncthreads: every thread, from one line
-    Place place;          // of the first arrival
+    bool whole_block;    // __syncthreads: every thread, from one line
+    Place place;         // of the first arrival
 };
 constexpr unsigned BARRIERS = 16;
 
@@ -91,4 +91,4 @@ void checker_release(const void* object);
 void checker_acquire(const void* object);
 void checker_wrote(const void* address, std::size_t bytes);
 
-}  // namespace emu
+}    // namespace emu

@@ -3,19 +3,19 @@
 
 #include "checker.h"
 
-#define EMU_HOOK(name, bytes, write, aligned)                                             \
-    extern "C" void __tsan_##name##bytes(void* address) {                                 \
-        emu::checked_access(address, bytes, write, aligned, __builtin_return_address(0)); \
+#define EMU_HOOK(name, bytes, write, aligned)                                                                          \
+    extern "C" void __tsan_##name##bytes(void* address) {                                                              \
+        emu::checked_access(address, bytes, write, aligned, __builtin_return_address(0));                              \
     }
-#define EMU_HOOKS(bytes)                          \
-    EMU_HOOK(read, bytes, false, true)            \
-    EMU_HOOK(write, bytes, true, true)            \
-    EMU_HOOK(volatile_read, bytes, false, true)   \
+#define EMU_HOOKS(bytes)                                                                                               \
+    EMU_HOOK(read, bytes, false, true)                                                                                 \
+    EMU_HOOK(write, bytes, true, true)                                                                                 \
+    EMU_HOOK(volatile_read, bytes, false, true)                                                                        \
     EMU_HOOK(volatile_write, bytes, true, true)
-#define EMU_UNALIGNED_HOOKS(bytes)                           \
-    EMU_HOOK(unaligned_read, bytes, false, false)            \
-    EMU_HOOK(unaligned_write, bytes, true, false)            \
-    EMU_HOOK(unaligned_volatile_read, bytes, false, false)   \
+#define EMU_UNALIGNED_HOOKS(bytes)                                                                                     \
+    EMU_HOOK(unaligned_read, bytes, false, false)                                                                      \
+    EMU_HOOK(unaligned_write, bytes, true, false)                                                                      \
+    EMU_HOOK(unaligned_volatile_read, bytes, false, false)                                                             \
     EMU_HOOK(unaligned_volatile_write, bytes, true, false)
 
 EMU_HOOKS(1)

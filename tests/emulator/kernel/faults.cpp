@@ -78,7 +78,7 @@ void on_sanitizer_death() {
 }
 #endif
 
-}  // namespace
+}    // namespace
 
 // The line numbers come from addr2line: reading debug information here would be a library of its own.
 void say_source_lines(const void* code) {
@@ -111,7 +111,8 @@ void install_fault_handlers() {
     // UndefinedBehaviorSanitizer is linked in, AddressSanitizer comes with the process: two copies of this function.
     __sanitizer_set_death_callback(&on_sanitizer_death);
     using SetCallback = void (*)(void (*)());
-    if (const auto set = reinterpret_cast<SetCallback>(dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback"))) set(&on_sanitizer_death);
+    if (const auto set = reinterpret_cast<SetCallback>(dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback")))
+        set(&on_sanitizer_death);
 #endif
 }
 
@@ -130,4 +131,4 @@ KernelThread::~KernelThread() {
     munmap(signal_stack_, SIGNAL_STACK_BYTES);
 }
 
-}  // namespace emu
+}    // namespace emu

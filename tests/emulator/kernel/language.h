@@ -35,7 +35,9 @@ using uint3 = emu::Index;
 
 // Barriers
 
-inline void __syncthreads(emu::Place place = emu::Place::current()) { emu::sync_threads(emu::Vote::none, false, place); }
+inline void __syncthreads(emu::Place place = emu::Place::current()) {
+    emu::sync_threads(emu::Vote::none, false, place);
+}
 inline int __syncthreads_or(int predicate, emu::Place place = emu::Place::current()) {
     return emu::sync_threads(emu::Vote::any, predicate != 0, place);
 }

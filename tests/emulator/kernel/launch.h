@@ -47,13 +47,13 @@ void stop_blocks_at_exit();
 
 // Held by each thread that calls run(): its faults are those of kernels, and their handler has a stack of its own.
 class KernelThread {
-public:
+  public:
     KernelThread();
     ~KernelThread();
     KernelThread(const KernelThread&) = delete;
     KernelThread& operator=(const KernelThread&) = delete;
 
-private:
+  private:
     void* signal_stack_;
 };
 
@@ -75,4 +75,4 @@ extern const bool checks_accesses;
 // The host wrote these bytes of an allocation.
 void mark_written(unsigned char* shadow, std::size_t offset, std::size_t bytes);
 
-}  // namespace emu
+}    // namespace emu

@@ -94,7 +94,7 @@ void load(WarpOperands& lanes) {
     }
 }
 
-}  // namespace
+}    // namespace
 
 void mma_m16n8k16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], Place place) {
     const Factors factors = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
@@ -113,4 +113,4 @@ void ldmatrix(unsigned* registers, int count, bool transposed, const void* addre
     std::memcpy(registers, meet_all(&row, sizeof row, &load, place).bytes, count * sizeof *registers);
 }
 
-}  // namespace emu
+}    // namespace emu

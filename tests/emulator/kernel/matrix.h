@@ -19,4 +19,4 @@ unsigned movmatrix(unsigned row, Place place);
 // memory; those of the lanes from 8 COUNT on are ignored.
 void ldmatrix(unsigned* registers, int count, bool transposed, const void* row, Place place);
 
-}  // namespace emu
+}    // namespace emu

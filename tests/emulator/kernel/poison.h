@@ -18,4 +18,4 @@ inline void forbid_access(const void*, std::size_t) {}
 inline void allow_access(const void*, std::size_t) {}
 #endif
 
-}  // namespace emu
+}    // namespace emu

@@ -36,15 +36,18 @@ void SharedRaces::acquire(const void* object, unsigned thread) {
 }
 
 bool SharedRaces::ordered(const Stamp& stamp, unsigned thread) {
-    return stamp.epoch != epoch_ || stamp.thread == thread || refresh(clocks_[thread]).seen[stamp.thread] >= stamp.clock;
+    return stamp.epoch != epoch_ || stamp.thread == thread ||
+           refresh(clocks_[thread]).seen[stamp.thread] >= stamp.clock;
 }
 
 const char* SharedRaces::access(std::size_t offset, std::size_t bytes, bool write, unsigned thread) {
     const char* problem = nullptr;
     for_each_cell(offset, bytes, [&](std::size_t index, unsigned mask) {
         Cell& cell = cells_[index];
-        const Stamp now = {epoch_, clocks_[thread].own, static_cast<std::uint16_t>(thread), static_cast<std::uint16_t>(mask)};
-        if (uninitialised_ && !write && cell.write.epoch < first_epoch_) problem = "read of shared memory that nobody wrote";
+        const Stamp now = {epoch_, clocks_[thread].own, static_cast<std::uint16_t>(thread),
+                           static_cast<std::uint16_t>(mask)};
+        if (uninitialised_ && !write && cell.write.epoch < first_epoch_)
+            problem = "read of shared memory that nobody wrote";
         if (cell.write.mask & mask && !ordered(cell.write, thread))
             problem = write ? "race: two threads write this without a barrier in between"
                             : "race: another thread wrote this without a barrier in between";
@@ -75,4 +78,4 @@ void SharedRaces::forget(std::size_t offset, std::size_t bytes) {
     });
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -28,7 +28,7 @@ void for_each_cell(std::size_t offset, std::size_t bytes, F visit) {
 }
 
 class SharedRaces {
-public:
+  public:
     void start_block(unsigned threads);
     void barrier_of_all() { epoch_++; }
     void release(const void* object, unsigned thread);
@@ -42,7 +42,7 @@ public:
     // Bytes of shared memory, static and dynamic, that offsets go up to.
     void resize(std::size_t bytes) { cells_.resize(bytes / CELL_BYTES + 1); }
 
-private:
+  private:
     struct Stamp {
         std::uint32_t epoch;
         std::uint32_t clock;
@@ -54,7 +54,7 @@ private:
         Stamp read[2];    // the last two readers: a writer that reads first must not hide another reader
     };
     struct Clocks {
-        std::uint32_t epoch = 0;            // `seen` is zero for every thread unless it is the current one
+        std::uint32_t epoch = 0;    // `seen` is zero for every thread unless it is the current one
         std::uint32_t own = 1;
         std::vector<std::uint32_t> seen;    // by thread: what of it is known to be over
     };
@@ -71,4 +71,4 @@ private:
     bool uninitialised_ = false;
 };
 
-}  // namespace emu
+}    // namespace emu

@@ -6,7 +6,7 @@
 namespace emu {
 
 class Random {
-public:
+  public:
     explicit Random(std::uint64_t seed) : state_(seed) {}
 
     // splitmix64
@@ -20,13 +20,13 @@ public:
     // In [0, bound); bound > 0.
     std::uint64_t below(std::uint64_t bound) { return next() % bound; }
 
-private:
+  private:
     std::uint64_t state_;
 };
 
 // Walks 0..n-1 in a scattered order, without a table: start + i * stride mod n, stride coprime to n.
 class Permutation {
-public:
+  public:
     Permutation(std::uint64_t n, Random& random) : n_(n), at_(random.below(n)), stride_(1) {
         if (n < 3) return;
         do stride_ = 1 + random.below(n - 1);
@@ -40,7 +40,7 @@ public:
         return index;
     }
 
-private:
+  private:
     static std::uint64_t common_divisor(std::uint64_t a, std::uint64_t b) {
         while (b != 0) {
             const std::uint64_t rest = a % b;
@@ -60,4 +60,4 @@ std::uint64_t seed();
 // A seed for the next launch or stream: differs from call to call.
 std::uint64_t next_seed();
 
-}  // namespace emu
+}    // namespace emu

@@ -15,8 +15,12 @@ struct ParamsOf<void (*)(Params)> {
 template <auto function>
 constexpr Kernel describe_kernel(const char* name, char* shared_begin, char* shared_end) {
     using Params = typename ParamsOf<decltype(function)>::type;
-    return {name, sizeof(Params), alignof(Params), [](const void* params) { function(*static_cast<const Params*>(params)); },
-            shared_begin, shared_end};
+    return {name,
+            sizeof(Params),
+            alignof(Params),
+            [](const void* params) { function(*static_cast<const Params*>(params)); },
+            shared_begin,
+            shared_end};
 }
 
-}  // namespace emu
+}    // namespace emu

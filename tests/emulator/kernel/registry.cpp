@@ -12,7 +12,7 @@ KernelFile*& first_file() {
     return first;
 }
 
-}  // namespace
+}    // namespace
 
 KernelFile::KernelFile(const Kernel* kernels, std::size_t count) : kernels(kernels), count(count), next(first_file()) {
     first_file() = this;
@@ -25,4 +25,4 @@ const Kernel* find_kernel(const char* name) {
     return nullptr;
 }
 
-}  // namespace emu
+}    // namespace emu

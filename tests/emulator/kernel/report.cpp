@@ -60,10 +60,11 @@ std::uint64_t draw_seed() {
     if (given != nullptr && *given != '\0') return std::strtoull(given, nullptr, 0);
     timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return Random(static_cast<std::uint64_t>(now.tv_nsec) ^ static_cast<std::uint64_t>(getpid()) << 32).next() % 1000000;
+    return Random(static_cast<std::uint64_t>(now.tv_nsec) ^ static_cast<std::uint64_t>(getpid()) << 32).next() %
+           1000000;
 }
 
-}  // namespace
+}    // namespace
 
 std::uint64_t seed() {
     static const std::uint64_t drawn = draw_seed();
@@ -78,4 +79,4 @@ std::uint64_t next_seed() {
     return Random(seed() + call * 0x632be59bd9b4e019u).next();
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -16,4 +16,4 @@ void say_source_lines(const void* code);
 // Turns memory faults in kernels into messages; other faults go to whoever handled them before.
 void install_fault_handlers();
 
-}  // namespace emu
+}    // namespace emu

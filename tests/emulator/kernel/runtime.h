@@ -62,4 +62,4 @@ void* dynamic_shared_memory();
 void check_access(const void* address, std::size_t bytes, std::size_t alignment, bool write, const Place& place);
 bool is_shared(const void* address);
 
-}  // namespace emu
+}    // namespace emu

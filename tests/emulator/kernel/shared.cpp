@@ -21,7 +21,8 @@ char* dynamic_end;
 char* dynamic_begin;
 
 void map_dynamic() {
-    void* mapping = mmap(nullptr, DYNAMIC_BYTES + GUARD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* mapping =
+        mmap(nullptr, DYNAMIC_BYTES + GUARD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED || mprotect(static_cast<char*>(mapping) + DYNAMIC_BYTES, GUARD_BYTES, PROT_NONE) != 0) {
         std::perror("emulator: cannot map shared memory");
         std::abort();
@@ -52,7 +53,7 @@ void place_dynamic(std::size_t bytes) {
     fill_with_nan(begin, reserved);
 }
 
-}  // namespace
+}    // namespace
 
 void poison_shared_memory(const Launch& launch) {
     const Kernel& kernel = *launch.kernel;
@@ -69,4 +70,4 @@ bool is_shared(const void* address) {
            (at >= kernel.shared_begin && at < kernel.shared_end);
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -29,4 +29,4 @@ void TensorMap::gather(char* to, const int* corner, const Place& place) const {
     }
 }
 
-}  // namespace emu
+}    // namespace emu

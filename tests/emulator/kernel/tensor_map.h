@@ -34,4 +34,4 @@ struct alignas(64) TensorMap {
 };
 static_assert(sizeof(TensorMap) == 128, "CUtensorMap has 128 bytes");
 
-}  // namespace emu
+}    // namespace emu

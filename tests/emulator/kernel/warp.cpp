@@ -60,7 +60,7 @@ void wait_for_others(Meeting& meeting, const Place& place) {
     checker_acquire(&meeting);
 }
 
-}  // namespace
+}    // namespace
 
 unsigned lane() { return block.current->linear % WARP_LANES; }
 
@@ -92,4 +92,4 @@ void check_warp_exit(const Thread& thread) {
     }
 }
 
-}  // namespace emu
+}    // namespace emu

@@ -27,10 +27,11 @@ inline unsigned vote(unsigned mask, bool predicate, const Place& place) {
 }
 
 inline void check_width(int width, const Place& place) {
-    if (width <= 0 || width > 32 || (width & (width - 1)) != 0) die(&place, "a shuffle width of %d is not a power of two up to 32", width);
+    if (width <= 0 || width > 32 || (width & (width - 1)) != 0)
+        die(&place, "a shuffle width of %d is not a power of two up to 32", width);
 }
 
-}  // namespace emu
+}    // namespace emu
 
 inline void __syncwarp(unsigned mask = 0xffffffffu, emu::Place place = emu::Place::current()) {
     emu::meet(emu::WarpOperation::sync, mask, 0, place);

@@ -127,7 +127,8 @@ void forbidden_calls() {
             OK(cuStreamBeginCapture_v2(s.stream, mode));
             OK(s.reverse(b, a, s.stream));
             const CUresult result = call();
-            if (result != CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) std::printf("    %s in mode %u\n", name, unsigned{mode});
+            if (result != CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED)
+                std::printf("    %s in mode %u\n", name, unsigned{mode});
             CHECK_CALL(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, result);
             CHECK(s.status(s.stream) == CAPTURE_INVALIDATED);
             CHECK_CALL(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, s.reverse(b, a, s.stream));
@@ -158,7 +159,9 @@ void modes() {
     OK(cuStreamBeginCapture_v2(s.stream, CAPTURE_THREAD_LOCAL));
     allocate_elsewhere();
     CHECK(elsewhere == CUDA_SUCCESS);
-    std::thread([&] { CHECK_CALL(CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD, cuStreamEndCapture(s.stream, &graph)); }).join();
+    std::thread([&] {
+        CHECK_CALL(CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD, cuStreamEndCapture(s.stream, &graph));
+    }).join();
     OK(cuStreamEndCapture(s.stream, &graph));
     OK(cuGraphDestroy(graph));
     OK(cuStreamBeginCapture_v2(s.stream, CAPTURE_GLOBAL));
@@ -198,7 +201,7 @@ void events() {
     s.end_broken(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
 }
 
-}  // namespace
+}    // namespace
 
 int main(int argc, char** argv) {
     return run_tests({{"capture: capture and replay", capture_and_replay},

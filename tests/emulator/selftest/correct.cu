@@ -102,7 +102,8 @@ extern "C" __global__ void __launch_bounds__(32) test_copy_async(const __grid_co
         copy_async_commit();
     }
     for (int i = 0; i < p.n; i++) {
-        if (i + 2 < p.n) copy_async<16>(buffer[(i + 2) % 3] + 4 * t, p.in + (i + 2) * 128 + 4 * t, t == 31 ? 12 + p.flag : 16);
+        if (i + 2 < p.n)
+            copy_async<16>(buffer[(i + 2) % 3] + 4 * t, p.in + (i + 2) * 128 + 4 * t, t == 31 ? 12 + p.flag : 16);
         copy_async_commit();
         copy_async_wait<2>();
         __syncwarp();

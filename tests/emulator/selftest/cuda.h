@@ -66,9 +66,10 @@ CUresult cuKernelSetAttribute(int, int, CUkernel, CUdevice);
 CUresult cuFuncSetAttribute(CUfunction, int, int);
 CUresult cuFuncGetAttribute(int*, int, CUfunction);
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int*, CUfunction, int, std::size_t);
-CUresult cuLaunchKernel(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void**, void**);
-CUresult cuTensorMapEncodeTiled(void*, int, unsigned, void*, const std::uint64_t*, const std::uint64_t*, const std::uint32_t*,
-                                const std::uint32_t*, int, int, int, int);
+CUresult cuLaunchKernel(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream,
+                        void**, void**);
+CUresult cuTensorMapEncodeTiled(void*, int, unsigned, void*, const std::uint64_t*, const std::uint64_t*,
+                                const std::uint32_t*, const std::uint32_t*, int, int, int, int);
 CUresult cuGetErrorName(CUresult, const char**);
 CUresult cuGetErrorString(CUresult, const char**);
 CUresult cuGetProcAddress_v2(const char*, void**, int, std::uint64_t, int*);

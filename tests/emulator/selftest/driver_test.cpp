@@ -267,9 +267,10 @@ void libraries() {
     char log[200] = "";
     unsigned options[] = {5, 6};
     void* values[] = {log, reinterpret_cast<void*>(sizeof log)};
-    CHECK_CALL(CUDA_ERROR_INVALID_IMAGE, cuLibraryLoadData(&library, "nonsense", nullptr, nullptr, 0, nullptr, nullptr, 0));
-    CHECK_CALL(CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
-               cuLibraryLoadData(&library, ptx({{"test_sum"}}, "9.0").c_str(), options, values, 2, nullptr, nullptr, 0));
+    CHECK_CALL(CUDA_ERROR_INVALID_IMAGE,
+               cuLibraryLoadData(&library, "nonsense", nullptr, nullptr, 0, nullptr, nullptr, 0));
+    CHECK_CALL(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, cuLibraryLoadData(&library, ptx({{"test_sum"}}, "9.0").c_str(),
+                                                                     options, values, 2, nullptr, nullptr, 0));
     CHECK(std::strstr(log, "Unsupported .version 9.0") != nullptr);
     const std::string text = ptx({{"test_sum", 24, 16, 128}, {"not_compiled"}, {"test_reverse", 32}});
     OK(cuLibraryLoadData(&library, text.c_str(), nullptr, nullptr, 0, nullptr, nullptr, 0));
@@ -348,7 +349,8 @@ void memory_of_another_device() {
     {
         Session session;
         const Buffer out(256);
-        OK(launch(session.kernel({"test_reverse"}), 1, 256, 0, nullptr, Vectors{out.device(), foreign.device(), 256, 0}));
+        OK(launch(session.kernel({"test_reverse"}), 1, 256, 0, nullptr,
+                  Vectors{out.device(), foreign.device(), 256, 0}));
         CHECK_CALL(CUDA_ERROR_ILLEGAL_ADDRESS, cuCtxSynchronize());
         CHECK_CALL(CUDA_ERROR_ILLEGAL_ADDRESS, cuCtxSynchronize());
         cuEmuFail(nullptr);
@@ -389,7 +391,8 @@ void after_fork() {
     const pid_t child = fork();
     if (child == 0) {
         int count = 0;
-        _exit(cuDeviceGetCount(&count) == CUDA_ERROR_NOT_INITIALIZED && cuInit(0) == CUDA_ERROR_NOT_INITIALIZED ? 0 : 1);
+        _exit(cuDeviceGetCount(&count) == CUDA_ERROR_NOT_INITIALIZED && cuInit(0) == CUDA_ERROR_NOT_INITIALIZED ? 0
+                                                                                                                : 1);
     }
     int status = -1;
     waitpid(child, &status, 0);
@@ -415,11 +418,12 @@ void nothing_leaked() {
     cuEmuCounts counts;
     cuEmuCounters(&counts);
     CHECK(counts.contexts == 0 && counts.primary_references == 0 && counts.streams == 0 && counts.events == 0);
-    CHECK(counts.graphs == 0 && counts.libraries == 0 && counts.device_allocations == 0 && counts.host_allocations == 0);
+    CHECK(counts.graphs == 0 && counts.libraries == 0 && counts.device_allocations == 0 &&
+          counts.host_allocations == 0);
     CHECK(counts.calls > 100 && counts.launches > 10 && counts.blocks > counts.launches);
 }
 
-}  // namespace
+}    // namespace
 
 int main(int argc, char** argv) {
     return run_tests({{"driver: not initialised", not_initialised},

@@ -90,12 +90,13 @@ void new_rules_wait_for_what_is_under_way() {
 }
 
 void rules_that_cannot_be_read() {
-    for (const char* rules : {"nonsense", "code=2", "name=cuInit,code=x", "call=", "name=cuInit,code=0", "call=1,often"})
+    for (const char* rules :
+         {"nonsense", "code=2", "name=cuInit,code=x", "call=", "name=cuInit,code=0", "call=1,often"})
         CHECK(cuEmuFail(rules) == 1);
     CHECK(cuEmuFail(nullptr) == 0);
 }
 
-}  // namespace
+}    // namespace
 
 int main(int argc, char** argv) {
     return run_tests({{"failure: n-th call", nth_call},

@@ -47,7 +47,8 @@ int run(const std::string& name) {
     if (name != "fault_global_uninitialised") OK(cuMemcpyHtoD_v2(in, host.data(), THREADS * sizeof(float)));
     if (name == "host_dereference") std::printf("%f\n", *reinterpret_cast<const float*>(in));
     if (name == "host_dereference") return 0;
-    Vectors params = {reinterpret_cast<float*>(out), reinterpret_cast<float*>(in), static_cast<int>(THREADS), scenario.flag};
+    Vectors params = {reinterpret_cast<float*>(out), reinterpret_cast<float*>(in), static_cast<int>(THREADS),
+                      scenario.flag};
     if (name == "fault_null") params.in = nullptr;
     if (name == "fault_host_memory") params.in = host.data();
     if (name == "use_after_free") OK(cuMemFree_v2(in));
@@ -61,6 +62,6 @@ int run(const std::string& name) {
     return failures_of_test != 0 ? 1 : wrong != 0 ? 3 : 0;
 }
 
-}  // namespace
+}    // namespace
 
 int main(int argc, char** argv) { return argc == 2 ? run(argv[1]) : 1; }

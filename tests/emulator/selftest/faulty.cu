@@ -103,9 +103,13 @@ extern "C" __global__ void fault_ldmatrix_global(const __grid_constant__ Vectors
 
 // Global memory
 
-extern "C" __global__ void fault_global_past_end(const __grid_constant__ Vectors p) { p.out[threadIdx.x] = p.in[threadIdx.x + 1]; }
+extern "C" __global__ void fault_global_past_end(const __grid_constant__ Vectors p) {
+    p.out[threadIdx.x] = p.in[threadIdx.x + 1];
+}
 
-extern "C" __global__ void fault_global_write_past_end(const __grid_constant__ Vectors p) { p.out[threadIdx.x + 1] = 1.0f; }
+extern "C" __global__ void fault_global_write_past_end(const __grid_constant__ Vectors p) {
+    p.out[threadIdx.x + 1] = 1.0f;
+}
 
 extern "C" __global__ void fault_global_page_past_end(const __grid_constant__ Vectors p) {
     p.out[threadIdx.x] = p.in[threadIdx.x + 1024];
@@ -126,9 +130,13 @@ extern "C" __global__ void fault_global_misaligned(const __grid_constant__ Vecto
 
 extern "C" __global__ void fault_null(const __grid_constant__ Vectors p) { p.out[threadIdx.x] = p.in[threadIdx.x]; }
 
-extern "C" __global__ void fault_host_memory(const __grid_constant__ Vectors p) { p.out[threadIdx.x] = p.in[threadIdx.x]; }
+extern "C" __global__ void fault_host_memory(const __grid_constant__ Vectors p) {
+    p.out[threadIdx.x] = p.in[threadIdx.x];
+}
 
-extern "C" __global__ void fault_two_blocks_write(const __grid_constant__ Vectors p) { p.out[threadIdx.x] = p.in[threadIdx.x]; }
+extern "C" __global__ void fault_two_blocks_write(const __grid_constant__ Vectors p) {
+    p.out[threadIdx.x] = p.in[threadIdx.x];
+}
 
 // Shared memory
 
@@ -238,7 +246,9 @@ __device__ __noinline__ float recurse(int depth, const float* in) {
     return depth == 0 ? frame[0] : recurse(depth - 1, in) + frame[depth % 512];
 }
 
-extern "C" __global__ void fault_stack_overflow(const __grid_constant__ Vectors p) { p.out[threadIdx.x] = recurse(100000, p.in); }
+extern "C" __global__ void fault_stack_overflow(const __grid_constant__ Vectors p) {
+    p.out[threadIdx.x] = recurse(100000, p.in);
+}
 
 extern "C" __global__ void fault_signed_overflow(const __grid_constant__ Vectors p) {
     p.out[threadIdx.x] = static_cast<float>(0x7fffffff - 100 + static_cast<int>(threadIdx.x) + p.flag);

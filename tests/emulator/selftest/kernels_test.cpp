@@ -8,11 +8,12 @@
 namespace {
 
 // Runs a kernel of `blocks` x `threads` on `in` and returns `outputs` values.
-std::vector<float> run(const char* name, unsigned blocks, unsigned threads, const std::vector<float>& in, std::size_t outputs,
-                       int n = 0, int flag = 0, unsigned dynamic = 0) {
+std::vector<float> run(const char* name, unsigned blocks, unsigned threads, const std::vector<float>& in,
+                       std::size_t outputs, int n = 0, int flag = 0, unsigned dynamic = 0) {
     Session session;
     const Buffer input(in), output(outputs);
-    OK(launch(session.kernel({name}), blocks, threads, dynamic, nullptr, Vectors{output.device(), input.device(), n, flag}));
+    OK(launch(session.kernel({name}), blocks, threads, dynamic, nullptr,
+              Vectors{output.device(), input.device(), n, flag}));
     return output.read();
 }
 
@@ -112,7 +113,8 @@ void arithmetic() {
     const std::vector<float> out = run("test_arithmetic", 1, 8, in, 48);
     for (int i = 0; i < 8; i++) {
         const float half = out[i * 6], brain = out[i * 6 + 1];
-        CHECK(std::fabs(half - in[i]) <= std::fabs(in[i]) * 0x1p-11f + 0x1p-25f || (in[i] > 65504.0f && std::isinf(half)));
+        CHECK(std::fabs(half - in[i]) <= std::fabs(in[i]) * 0x1p-11f + 0x1p-25f ||
+              (in[i] > 65504.0f && std::isinf(half)));
         CHECK(std::fabs(brain - in[i]) <= std::fabs(in[i]) * 0x1p-8f);
         CHECK((std::bit_cast<unsigned>(brain) & 0xffff) == 0);
         CHECK(i == 0 ? std::isnan(out[i * 6 + 2]) : std::fabs(out[i * 6 + 2] - 1.0f) < 1e-6f);
@@ -179,7 +181,7 @@ void speed() {
     CHECK(limit != nullptr || best < 20.0);
 }
 
-}  // namespace
+}    // namespace
 
 int main(int argc, char** argv) {
     return run_tests({{"kernel: static shared memory", reverse},

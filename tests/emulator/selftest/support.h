@@ -13,21 +13,21 @@
 
 inline int failures_of_test;
 
-#define CHECK(condition)                                                                     \
-    do {                                                                                     \
-        if (!(condition)) {                                                                  \
-            failures_of_test++;                                                              \
-            std::printf("    %s:%d: CHECK(%s)\n", __FILE__, __LINE__, #condition);           \
-        }                                                                                    \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            failures_of_test++;                                                                                        \
+            std::printf("    %s:%d: CHECK(%s)\n", __FILE__, __LINE__, #condition);                                     \
+        }                                                                                                              \
     } while (false)
 
-#define CHECK_CALL(expected, expression)                                                                      \
-    do {                                                                                                      \
-        const CUresult result_ = (expression);                                                                \
-        if (result_ != (expected)) {                                                                          \
-            failures_of_test++;                                                                               \
-            std::printf("    %s:%d: %s gives %u, not %u\n", __FILE__, __LINE__, #expression, result_, expected); \
-        }                                                                                                     \
+#define CHECK_CALL(expected, expression)                                                                               \
+    do {                                                                                                               \
+        const CUresult result_ = (expression);                                                                         \
+        if (result_ != (expected)) {                                                                                   \
+            failures_of_test++;                                                                                        \
+            std::printf("    %s:%d: %s gives %u, not %u\n", __FILE__, __LINE__, #expression, result_, expected);       \
+        }                                                                                                              \
     } while (false)
 
 #define OK(expression) CHECK_CALL(CUDA_SUCCESS, expression)
@@ -62,11 +62,14 @@ struct PtxKernel {
 
 // As much PTX as the emulated driver reads.
 inline std::string ptx(const std::vector<PtxKernel>& kernels, const char* version = "8.0", int target = 75) {
-    std::string text = std::string("// self-test\n.version ") + version + "\n.target sm_" + std::to_string(target) + "\n.address_size 64\n";
+    std::string text = std::string("// self-test\n.version ") + version + "\n.target sm_" + std::to_string(target) +
+                       "\n.address_size 64\n";
     for (const PtxKernel& k : kernels) {
-        if (k.shared_bytes != 0) text += ".shared .align 4 .b8 " + k.name + "_tile[" + std::to_string(k.shared_bytes) + "];\n";
+        if (k.shared_bytes != 0)
+            text += ".shared .align 4 .b8 " + k.name + "_tile[" + std::to_string(k.shared_bytes) + "];\n";
         text += ".extern .shared .align 128 .b8 dynamic[];\n";
-        text += ".visible .entry " + k.name + "(\n\t.param .align 8 .b8 " + k.name + "_param_0[" + std::to_string(k.params_bytes) + "]\n)\n";
+        text += ".visible .entry " + k.name + "(\n\t.param .align 8 .b8 " + k.name + "_param_0[" +
+                std::to_string(k.params_bytes) + "]\n)\n";
         text += ".maxntid " + std::to_string(k.max_threads) + ", 1, 1\n{\n";
         if (k.shared_bytes != 0) text += "\tmov.u64 %rd1, " + k.name + "_tile;\n";
         text += "\tmov.u64 %rd2, dynamic;\n\tret;\n}\n";
@@ -76,7 +79,7 @@ inline std::string ptx(const std::vector<PtxKernel>& kernels, const char* versio
 
 // The primary context of device 0, current, and a library with the kernels asked for.
 class Session {
-public:
+  public:
     explicit Session(int device = 0) : device_(device) {
         OK(cuInit(0));
         OK(cuDevicePrimaryCtxRetain(&context, device));
@@ -100,14 +103,14 @@ public:
 
     CUcontext context = nullptr;
 
-private:
+  private:
     int device_;
     CUlibrary library_ = nullptr;
 };
 
 // Device memory that holds a vector.
 class Buffer {
-public:
+  public:
     explicit Buffer(std::size_t count) : count(count) { OK(cuMemAlloc_v2(&address, count * sizeof(float))); }
     explicit Buffer(const std::vector<float>& values) : Buffer(values.size()) {
         OK(cuMemcpyHtoD_v2(address, values.data(), values.size() * sizeof(float)));
