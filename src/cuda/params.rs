@@ -1,4 +1,4 @@
-//! The structs of `kernels/params.cuh`, field by field. The emulator's tests compare sizes and offsets.
+//! The structs of `kernels/params.cuh`, field by field. A test compares sizes and offsets.
 
 use std::ffi::c_void;
 
@@ -77,5 +77,74 @@ impl Params {
             Params::Strip(params) => (&raw const *params).cast(),
             Params::Reduce(params) => (&raw const *params).cast(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{CStr, c_char};
+    use std::fmt::Write as _;
+    use std::mem::{align_of, offset_of, size_of};
+
+    use cudarc::driver::sys;
+
+    use super::*;
+
+    fn size_of_member<S, T>(_: fn(&S) -> &T) -> usize {
+        size_of::<T>()
+    }
+
+    /// The layout of structs in the form of cuEmuParamsLayout (tests/emulator/driver/emulated_cuda.h).
+    macro_rules! layout {
+        ($($name:ident { $($member:ident),* $(,)? })*) => {{
+            let mut text = String::new();
+            $(
+                writeln!(text, "{} {} {}", stringify!($name), size_of::<$name>(), align_of::<$name>()).expect("a String takes it");
+                $(
+                    writeln!(
+                        text,
+                        "{}.{} {} {}",
+                        stringify!($name),
+                        stringify!($member),
+                        offset_of!($name, $member),
+                        size_of_member(|all: &$name| &all.$member),
+                    )
+                    .expect("a String takes it");
+                )*
+            )*
+            text
+        }};
+    }
+
+    /// What the C++ compiler made of kernels/params.cuh, or None without the emulated driver.
+    fn layout_of_the_kernels() -> Option<String> {
+        // SAFETY: opens libraries by the driver's names; their initialisers are the driver's own.
+        if !unsafe { sys::is_culib_present() } {
+            return None;
+        }
+        // SAFETY: the library was found, so culib does not panic; the type is that of emulated_cuda.h, and the text static.
+        unsafe {
+            let layout = sys::culib().get::<unsafe extern "C" fn() -> *const c_char>(b"cuEmuParamsLayout\0").ok()?;
+            Some(CStr::from_ptr(layout()).to_str().expect("the text is ASCII").to_owned())
+        }
+    }
+
+    #[test]
+    fn the_structs_are_those_of_the_kernels() {
+        let Some(kernels) = layout_of_the_kernels() else {
+            assert_ne!(std::env::var("FSSIM_NO_SKIP").as_deref(), Ok("1"), "the emulated CUDA driver was not found");
+            println!("skipped: cuda::params::the_structs_are_those_of_the_kernels: it needs the emulated CUDA driver");
+            return;
+        };
+        let here = layout! {
+            Image { data, stride_n, stride_c, stride_h, stride_w }
+            StripParams {
+                img1, img2, grad, map, saved_pu, saved_pv, saved_mean1, saved_mean2, upstream, partials, first_plane,
+                channels, height, width, map_top, map_left, map_bottom, map_right, strips, chunks, chunk_rows,
+                saved_pitch, upstream_mode, planes_per_group, inv_range, two_c1, two_c2, grad_scale, taps, tap_tails,
+            }
+            ReduceParams { partials, out, per_group, scale }
+        };
+        assert_eq!(here, kernels);
     }
 }

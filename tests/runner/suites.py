@@ -20,8 +20,9 @@ class Suite:
 
 CARGO_TEST = ["cargo", "test", "--locked", "--no-fail-fast"]
 WARNINGS = ["--", "-D", "warnings"]
-CUDA_TEST = [*CARGO_TEST, "--test", "cuda", "--", "--show-output"]
+CUDA_TEST = [*CARGO_TEST, "--lib", "--test", "cuda", "--", "--show-output"]
 EMULATED = {"LD_LIBRARY_PATH": "{emulated-driver}", "FSSIM_EMULATED": "1"}
+CHECKED_WITHOUT = ["--skip", "accuracy::every_size", "--skip", "accuracy::every_kind_of_image"]
 # AddressSanitizer has to be the first library of the test program, but not of cargo.
 SANITIZED = {
     "LD_LIBRARY_PATH": "{sanitized-driver}",
@@ -37,6 +38,12 @@ SUITES = [
         reports="unittest",
     ),
     Suite("format", "rustfmt", ["cargo", "fmt", "--all", "--check", "--", "--color", "never"], needs=("rustfmt",)),
+    Suite(
+        "format-cpp",
+        "clang-format of the kernels, C and C++",
+        ["tests/format-cpp", "--check"],
+        needs=("clang-format",),
+    ),
     Suite(
         "clippy",
         "clippy with warnings as errors",
@@ -130,6 +137,21 @@ SUITES = [
         reports="cargo",
         needs=("sanitized-driver", "asan"),
         env=SANITIZED,
+    ),
+    Suite(
+        "checked-build",
+        "the emulated driver that checks every access of the kernels",
+        ["tests/emulator/build", "{target}/emulator-checked", "--check"],
+        needs=("g++",),
+    ),
+    Suite(
+        "checked-rust",
+        "every kernel on it, in every mode and layout: races, memory nobody wrote, memory that is not theirs",
+        # Each access costs some 50 times what it does without: large images and every kind of image stay out.
+        [*CARGO_TEST, "--test", "cuda", "--", "--show-output", "accuracy::", *CHECKED_WITHOUT],
+        reports="cargo",
+        needs=("checked-driver",),
+        env={"LD_LIBRARY_PATH": "{checked-driver}", "FSSIM_EMULATED": "1"},
     ),
     Suite(
         "cuda-c",

@@ -64,6 +64,7 @@ FINDERS = {
     "library": lambda: built(LIBRARY, "build"),
     "emulated-driver": lambda: emulated_driver("emulator", "emulator-build"),
     "sanitized-driver": lambda: emulated_driver("emulator-sanitized", "sanitized-build"),
+    "checked-driver": lambda: emulated_driver("emulator-checked", "checked-build"),
     "asan": lambda: compiler_library("libasan.so"),
 }
 

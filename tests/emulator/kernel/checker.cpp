@@ -29,8 +29,8 @@ struct Access {
     std::size_t bytes;
     bool write;
     bool atomic;
-    bool aligned;          // the address must be a multiple of the size
-    const void* code;      // NULL: `place` tells
+    bool aligned;        // the address must be a multiple of the size
+    const void* code;    // NULL: `place` tells
     const Place* place;
 };
 
@@ -99,7 +99,7 @@ SharedRaces shared_races;
 // launch wrote or read them last.
 struct GlobalCell {
     std::uint64_t valid : 4;
-    std::uint64_t written : 4;     // by `block` in `launch`
+    std::uint64_t written : 4;    // by `block` in `launch`
     std::uint64_t launch : 24;
     std::uint64_t block : 32;
 };
@@ -116,11 +116,13 @@ std::size_t shared_offset(const char* at) {
 
 void check_global(const Access& access, const Memory& memory) {
     const auto begin = reinterpret_cast<std::uintptr_t>(memory.begin);
-    if (access.address + access.bytes > reinterpret_cast<std::uintptr_t>(memory.end)) refuse(access, "access past the end");
+    if (access.address + access.bytes > reinterpret_cast<std::uintptr_t>(memory.end))
+        refuse(access, "access past the end");
     if (memory.shadow == nullptr) return;
     GlobalCell* const cells = reinterpret_cast<GlobalCell*>(memory.shadow);
     const std::uint64_t block_number =
-        indices.block.x + std::uint64_t{indices.grid_dim.x} * (indices.block.y + std::uint64_t{indices.grid_dim.y} * indices.block.z);
+        indices.block.x +
+        std::uint64_t{indices.grid_dim.x} * (indices.block.y + std::uint64_t{indices.grid_dim.y} * indices.block.z);
     const std::uint64_t launch_number = block.launch->number & 0xffffff;
     for_each_cell(access.address - begin, access.bytes, [&](std::size_t index, unsigned mask) {
         GlobalCell& cell = cells[index];
@@ -139,16 +141,14 @@ void check_global(const Access& access, const Memory& memory) {
     });
 }
 
-// Memory of the emulator itself that a kernel touches as compiled: its stack, its parameters, constants, the indices.
+// Memory of the emulator itself that a kernel touches as compiled: its parameters, constants, the indices.
 bool is_own(const char* at) {
     const char* const params = static_cast<const char*>(block.launch->params);
-    return block.current->fiber.stack_holds(at) || image.holds(reinterpret_cast<std::uintptr_t>(at)) ||
+    return image.holds(reinterpret_cast<std::uintptr_t>(at)) ||
            (at >= params && at < params + block.launch->kernel->params_bytes);
 }
 
 void check(const Access& access) {
-    // Kernels only: the scheduler uses some of the same inline functions.
-    if (block.current == nullptr) return;
     const char* const at = reinterpret_cast<const char*>(access.address);
     const bool shared = is_shared(at);
     if (!shared && is_own(at)) return;
@@ -165,7 +165,7 @@ void check(const Access& access) {
         refuse(access, problem);
 }
 
-}  // namespace
+}    // namespace
 
 void check_access(const void* address, std::size_t bytes, std::size_t alignment, bool write, const Place& place) {
     const Access access = {reinterpret_cast<std::uintptr_t>(address), bytes, write, false, false, nullptr, &place};
@@ -174,6 +174,8 @@ void check_access(const void* address, std::size_t bytes, std::size_t alignment,
 }
 
 void checked_access(const void* address, std::size_t bytes, bool write, bool aligned, const void* code) {
+    // Most accesses are to local variables. Those outside of a thread are the scheduler's, in inline functions it shares.
+    if (block.current == nullptr || block.current->fiber.stack_holds(address)) return;
     check({reinterpret_cast<std::uintptr_t>(address), bytes, write, false, aligned, code, nullptr});
 }
 
@@ -204,7 +206,7 @@ void mark_written(unsigned char* shadow, std::size_t offset, std::size_t bytes) 
     });
 }
 
-}  // namespace emu
+}    // namespace emu
 
 #else
 
@@ -217,7 +219,9 @@ void check_access(const void* address, std::size_t, std::size_t alignment, bool,
     if (reinterpret_cast<std::uintptr_t>(address) % alignment != 0)
         die(&place, "misaligned access: %p is not a multiple of %zu", address, alignment);
 }
-void check_atomic(const void* address, std::size_t bytes, const Place& place) { check_access(address, bytes, bytes, true, place); }
+void check_atomic(const void* address, std::size_t bytes, const Place& place) {
+    check_access(address, bytes, bytes, true, place);
+}
 void checker_start_block() {}
 void checker_barrier_of_all() {}
 void checker_release(const void*) {}
@@ -225,6 +229,6 @@ void checker_acquire(const void*) {}
 void checker_wrote(const void*, std::size_t) {}
 void mark_written(unsigned char*, std::size_t, std::size_t) {}
 
-}  // namespace emu
+}    // namespace emu
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,9 +14,6 @@ extern "C" void emu_switch_stack(void** save, void* load);
 namespace emu {
 namespace {
 
-constexpr std::size_t GUARD_BYTES = 4096;
-// Sanitizers and unoptimised code need several times the stack of the plain build.
-constexpr std::size_t STACK_BYTES = 256 * 1024;
 // The six callee-saved registers that emu_switch_stack pops.
 constexpr int SAVED_REGISTERS = 6;
 
@@ -53,7 +49,7 @@ void first_entry() {
     fiber_entry();
 }
 
-}  // namespace
+}    // namespace
 
 void Fiber::start(void (*entry)()) {
     if (mapping_ == nullptr) {
@@ -95,14 +91,4 @@ void Fiber::finish() {
     std::abort();
 }
 
-bool Fiber::guard_holds(const void* address) const {
-    const char* at = static_cast<const char*>(address);
-    return mapping_ != nullptr && at >= mapping_ && at < mapping_ + GUARD_BYTES;
-}
-
-bool Fiber::stack_holds(const void* address) const {
-    const char* at = static_cast<const char*>(address);
-    return mapping_ != nullptr && at >= mapping_ + GUARD_BYTES && at < mapping_ + GUARD_BYTES + STACK_BYTES;
-}
-
-}  // namespace emu
+}    // namespace emu

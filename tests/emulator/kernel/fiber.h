@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace emu {
 
 class Fiber {
-public:
+  public:
     // Readies the fibre to run `entry` from its start. The stack is mapped on first use and kept.
     void start(void (*entry)());
 
@@ -20,13 +21,21 @@ public:
     [[noreturn]] void finish();
 
     // Is the address in the guard page below the stack (it overflowed) or in the stack itself?
-    bool guard_holds(const void* address) const;
-    bool stack_holds(const void* address) const;
+    bool guard_holds(const void* address) const { return offset(address) < GUARD_BYTES; }
+    bool stack_holds(const void* address) const { return offset(address) - GUARD_BYTES < STACK_BYTES; }
 
-private:
+  private:
+    static constexpr std::size_t GUARD_BYTES = 4096;
+    // Sanitizers and unoptimised code need several times the stack of the plain build.
+    static constexpr std::size_t STACK_BYTES = 256 * 1024;
+
+    std::size_t offset(const void* address) const {
+        return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(mapping_);
+    }
+
     char* mapping_ = nullptr;
     void* stack_pointer_ = nullptr;
     void* fake_stack_ = nullptr;    // AddressSanitizer's, while the fibre is suspended
 };
 
-}  // namespace emu
+}    // namespace emu
