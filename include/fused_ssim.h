@@ -16,6 +16,8 @@
  *   (one picture is a brighter copy of the other) or one image is constant, the gradient is a small difference of large
  *   terms; there CUDA keeps it within 1e-3 of its norm, the CPU within 1e-5.
  *   NaN and infinity reach exactly the pixels whose window sees them.
+ *   f16, bf16 and u8 are read as the numbers that they are, times a scale, and computed in f32; a gradient is rounded once,
+ *   to the nearest, when it is stored. f64 is computed in f64.
  *
  * OWNERSHIP
  *   All memory belongs to the caller. The library keeps no pointer after a call (after a _stream call: after the work
@@ -63,16 +65,17 @@
 // 32-bit floating point. The default.
 #define FSSIM_DTYPE_F32 0
 
-// 16-bit floating point (IEEE half). Not supported yet.
+// 16-bit floating point (IEEE half). On CUDA not supported yet.
 #define FSSIM_DTYPE_F16 1
 
-// bfloat16. Not supported yet.
+// bfloat16. On CUDA not supported yet.
 #define FSSIM_DTYPE_BF16 2
 
-// Unsigned byte; `scale` defaults to 1/255. Not supported yet.
+// Unsigned byte, for images only; `scale` defaults to 1/255. On CUDA not supported yet.
 #define FSSIM_DTYPE_U8 3
 
-// 64-bit floating point, on the CPU only. Not supported yet.
+// 64-bit floating point, on the CPU only, for both images and every gradient asked for, or for none. Then everything is
+// computed in it, and `ssim`, `grad_ssim` and `saved` hold doubles.
 #define FSSIM_DTYPE_F64 4
 
 // Run where the pointers live: all on one CUDA device, or all in host memory (CPU). The default.
@@ -150,8 +153,9 @@ typedef struct fssim_layout {
   int32_t dtype;
   // Set to zero.
   int32_t reserved;
-  // What each element is multiplied by on load. 0: the default of the dtype (1 for floating point, 1/255 for u8).
-  // Other values are not supported yet. Ignored for gradients.
+  // What each element is multiplied by on load; data_range is that of the products. 0: the default of the dtype (1 for
+  // floating point, 1/255 for u8). Divided by data_range it must be a normal float. On CUDA others than 1 are not
+  // supported yet. Ignored for gradients, which are those of the elements as stored: a scale multiplies them too.
   double scale;
   // Elements from one image of the batch to the next.
   int64_t stride_n;
@@ -233,7 +237,7 @@ typedef struct fssim_options {
 // An option holds a value outside its documented range.
 #define FSSIM_ERROR_OPTION 4
 
-// An unknown dtype, a negative stride, or strides with which two elements of an output share an address.
+// An unknown dtype, or one that does not go with the others, a negative stride, or strides with which two elements of an output share an address.
 #define FSSIM_ERROR_LAYOUT 5
 
 // A pointer is not a multiple of its element size.
@@ -328,10 +332,12 @@ int32_t fssim_get_num_threads(void);
 
 // Computes SSIM.
 //
-// img1, img2: the images, N*C*H*W elements each (inputs; layouts in the options).
+// img1, img2: the images, N*C*H*W elements each (inputs; layouts in the options). Their dtypes may differ, except that
+//             f64 goes with f64 alone.
 // n, c, h, w: their shape, each at least 1.
 // options:    NULL for the defaults: f32, dense NCHW, `same` padding, 11 taps, sigma 1.5, range 1, one mean.
-// ssim:       result, dense f32; its length follows from options->reduction (1, N, N*C or the map).
+// ssim:       result, dense floats (for images of f64: doubles); its length follows from options->reduction (1, N, N*C
+//             or the map).
 // saved:      NULL, or fssim_saved_size bytes, 16-byte aligned, that receive what fssim_backward needs.
 //
 // Synchronous: when it returns, the result is there. CUDA pointers run on the default stream of their device.
@@ -342,16 +348,17 @@ fssim_status fssim_forward(const void *img1,
                            int64_t h,
                            int64_t w,
                            const struct fssim_options *options,
-                           float *ssim,
+                           void *ssim,
                            void *saved);
 
 // Computes the gradient of SSIM with respect to one or both images.
 //
 // img1, img2, n, c, h, w, options: as given to fssim_forward.
 // saved:      what fssim_forward left, or NULL: recompute it (one pass over the images, no saved memory).
-// grad_ssim:  upstream gradient, dense f32, of the shape of `ssim`; NULL: ones.
-// grad_img1, grad_img2: results, f32, of the shape of the images (layouts in the options); NULL: not wanted. At least
-//             one is required, and with `saved` only those that options->saved_for names.
+// grad_ssim:  upstream gradient, of the type and shape of `ssim`; NULL: ones.
+// grad_img1, grad_img2: results, of the shape of the images (layouts in the options; f32, f16 or bf16 whatever the images
+//             are, f64 for images of f64); NULL: not wanted. At least one is required, and with `saved` only those that
+//             options->saved_for names.
 //
 // Synchronous, like fssim_forward.
 fssim_status fssim_backward(const void *img1,
@@ -362,7 +369,7 @@ fssim_status fssim_backward(const void *img1,
                             int64_t w,
                             const struct fssim_options *options,
                             const void *saved,
-                            const float *grad_ssim,
+                            const void *grad_ssim,
                             void *grad_img1,
                             void *grad_img2);
 
@@ -380,7 +387,7 @@ fssim_status fssim_value_and_grad(const void *img1,
                                   int64_t h,
                                   int64_t w,
                                   const struct fssim_options *options,
-                                  float *ssim,
+                                  void *ssim,
                                   void *grad_img1,
                                   void *grad_img2);
 
@@ -401,7 +408,7 @@ fssim_status fssim_forward_stream(const void *img1,
                                   int64_t h,
                                   int64_t w,
                                   const struct fssim_options *options,
-                                  float *ssim,
+                                  void *ssim,
                                   void *saved,
                                   void *workspace,
                                   size_t workspace_bytes,
@@ -416,7 +423,7 @@ fssim_status fssim_backward_stream(const void *img1,
                                    int64_t w,
                                    const struct fssim_options *options,
                                    const void *saved,
-                                   const float *grad_ssim,
+                                   const void *grad_ssim,
                                    void *grad_img1,
                                    void *grad_img2,
                                    void *workspace,
@@ -431,7 +438,7 @@ fssim_status fssim_value_and_grad_stream(const void *img1,
                                          int64_t h,
                                          int64_t w,
                                          const struct fssim_options *options,
-                                         float *ssim,
+                                         void *ssim,
                                          void *grad_img1,
                                          void *grad_img2,
                                          void *workspace,

@@ -2,6 +2,7 @@
 
 use crate::cpu;
 use crate::layout::{Sink, Source};
+use crate::pixels::{Pixels, PixelsMut, Values, ValuesMut};
 use crate::problem::Problem;
 use crate::status::{Error, Result};
 
@@ -23,7 +24,7 @@ pub fn instruction_set() -> &'static str {
 }
 
 /// Computes SSIM into `ssim` ([`Problem::values`] floats) and, if given, what [`backward`] needs into `saved`
-/// ([`Problem::saved_elements`] floats).
+/// ([`Problem::saved_elements`] floats). For images of other dtypes than f32: [`forward_pixels`].
 pub fn forward(
     problem: &Problem,
     img1: &[f32],
@@ -31,12 +32,7 @@ pub fn forward(
     ssim: &mut [f32],
     saved: Option<&mut [f32]>,
 ) -> Result<()> {
-    require_length("ssim", ssim.len(), problem.values())?;
-    if let Some(saved) = &saved {
-        require_length("saved", saved.len(), problem.saved_elements())?;
-    }
-    let (img1, img2) = sources(problem, img1, img2)?;
-    cpu::forward(problem, img1, img2, ssim, saved)
+    forward_pixels(problem, img1.into(), img2.into(), ssim.into(), saved.map(Into::into))
 }
 
 /// Computes the gradient of SSIM with respect to the images whose gradient is given. `saved`: what [`forward`] left, or
@@ -49,6 +45,59 @@ pub fn backward(
     grad_ssim: Option<&[f32]>,
     grad_img1: Option<&mut [f32]>,
     grad_img2: Option<&mut [f32]>,
+) -> Result<()> {
+    backward_pixels(
+        problem,
+        img1.into(),
+        img2.into(),
+        saved.map(Into::into),
+        grad_ssim.map(Into::into),
+        grad_img1.map(Into::into),
+        grad_img2.map(Into::into),
+    )
+}
+
+/// Computes SSIM and the gradients of its value (for a map: of the map's sum) in one pass.
+pub fn value_and_grad(
+    problem: &Problem,
+    img1: &[f32],
+    img2: &[f32],
+    ssim: &mut [f32],
+    grad_img1: Option<&mut [f32]>,
+    grad_img2: Option<&mut [f32]>,
+) -> Result<()> {
+    let (grad_img1, grad_img2) = (grad_img1.map(Into::into), grad_img2.map(Into::into));
+    value_and_grad_pixels(problem, img1.into(), img2.into(), ssim.into(), grad_img1, grad_img2)
+}
+
+/// [`forward`] for images of any dtype. Each is of the dtype of its layout; `ssim` and `saved` are of
+/// [`Problem::precision`].
+pub fn forward_pixels(
+    problem: &Problem,
+    img1: Pixels<'_>,
+    img2: Pixels<'_>,
+    ssim: ValuesMut<'_>,
+    saved: Option<ValuesMut<'_>>,
+) -> Result<()> {
+    require_length("ssim", ssim.len(), problem.values())?;
+    if let Some(saved) = &saved {
+        require_length("saved", saved.len(), problem.saved_elements())?;
+    }
+    let (img1, img2) = sources(problem, img1, img2)?;
+    cpu::forward(problem, img1, img2, ssim, saved)
+}
+
+/// [`backward`] for images and gradients of any dtype. Each is of the dtype of its layout; `saved` and `grad_ssim` are of
+/// [`Problem::precision`]. A gradient is that with respect to the elements as they are stored: where they are multiplied
+/// by a scale on load, so is the gradient.
+pub fn backward_pixels(
+    problem: &Problem,
+    img1: Pixels<'_>,
+    img2: Pixels<'_>,
+    saved: Option<Values<'_>>,
+    grad_ssim: Option<Values<'_>>,
+    grad_img1: Option<PixelsMut<'_>>,
+    grad_img2: Option<PixelsMut<'_>>,
 ) -> Result<()> {
     if let Some(saved) = saved {
         require_length("saved", saved.len(), problem.saved_elements())?;
@@ -64,14 +113,14 @@ pub fn backward(
     cpu::backward(problem, img1, img2, saved, grad_ssim, grad_img1, grad_img2)
 }
 
-/// Computes SSIM and the gradients of its value (for a map: of the map's sum) in one pass.
-pub fn value_and_grad(
+/// [`value_and_grad`] for images and gradients of any dtype, as in [`forward_pixels`] and [`backward_pixels`].
+pub fn value_and_grad_pixels(
     problem: &Problem,
-    img1: &[f32],
-    img2: &[f32],
-    ssim: &mut [f32],
-    grad_img1: Option<&mut [f32]>,
-    grad_img2: Option<&mut [f32]>,
+    img1: Pixels<'_>,
+    img2: Pixels<'_>,
+    ssim: ValuesMut<'_>,
+    grad_img1: Option<PixelsMut<'_>>,
+    grad_img2: Option<PixelsMut<'_>>,
 ) -> Result<()> {
     require_length("ssim", ssim.len(), problem.values())?;
     let (img1, img2) = sources(problem, img1, img2)?;
@@ -79,21 +128,24 @@ pub fn value_and_grad(
     cpu::value_and_grad(problem, img1, img2, ssim, grad_img1, grad_img2)
 }
 
-fn sources<'a>(problem: &Problem, img1: &'a [f32], img2: &'a [f32]) -> Result<(Source<'a>, Source<'a>)> {
-    Ok((Source::new("img1", img1, problem.img1)?, Source::new("img2", img2, problem.img2)?))
+fn sources<'a>(problem: &Problem, img1: Pixels<'a>, img2: Pixels<'a>) -> Result<(Source<'a>, Source<'a>)> {
+    let [first, second] = problem.dtypes;
+    Ok((img1.source("img1", first, problem.img1)?, img2.source("img2", second, problem.img2)?))
 }
 
 fn sinks<'a>(
     problem: &Problem,
-    grad_img1: Option<&'a mut [f32]>,
-    grad_img2: Option<&'a mut [f32]>,
+    grad_img1: Option<PixelsMut<'a>>,
+    grad_img2: Option<PixelsMut<'a>>,
 ) -> Result<(Option<Sink<'a>>, Option<Sink<'a>>)> {
     if grad_img1.is_none() && grad_img2.is_none() {
         return Err(Error::NullPointer("grad_img1 and grad_img2: at least one is required".to_owned()));
     }
+    problem.check_grad_dtypes([grad_img1.is_some(), grad_img2.is_some()])?;
+    let [first, second] = problem.grad_dtypes;
     Ok((
-        grad_img1.map(|data| Sink::new("grad_img1", data, problem.grad_img1)).transpose()?,
-        grad_img2.map(|data| Sink::new("grad_img2", data, problem.grad_img2)).transpose()?,
+        grad_img1.map(|data| data.sink("grad_img1", first, problem.grad_img1)).transpose()?,
+        grad_img2.map(|data| data.sink("grad_img2", second, problem.grad_img2)).transpose()?,
     ))
 }
 

@@ -5,11 +5,62 @@ use std::marker::PhantomData;
 use crate::problem::Shape;
 use crate::status::{Error, Result};
 
-/// Element strides for N, C, H and W as a caller gives them; all zero means dense NCHW.
+/// What the elements of an image are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dtype {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+    /// 16-bit floating point (IEEE half).
+    F16,
+    /// bfloat16.
+    Bf16,
+    /// Unsigned byte. Inputs only.
+    U8,
+    /// 64-bit floating point. Both images and every gradient, or none.
+    F64,
+}
+
+impl Dtype {
+    /// Bytes of an element.
+    pub const fn size(self) -> usize {
+        match self {
+            Dtype::F32 => 4,
+            Dtype::F16 | Dtype::Bf16 => 2,
+            Dtype::U8 => 1,
+            Dtype::F64 => 8,
+        }
+    }
+
+    /// What a pixel is multiplied by on load unless the caller says otherwise: bytes are taken as 0 to 1.
+    pub const fn default_scale(self) -> f64 {
+        match self {
+            Dtype::U8 => 1.0 / 255.0,
+            _ => 1.0,
+        }
+    }
+
+    /// The name that the C constants end in.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "F32",
+            Dtype::F16 => "F16",
+            Dtype::Bf16 => "BF16",
+            Dtype::U8 => "U8",
+            Dtype::F64 => "F64",
+        }
+    }
+}
+
+/// Element strides for N, C, H and W as a caller gives them, and what the elements are. All zero means dense NCHW.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Layout {
     /// Strides in elements, in the order N, C, H, W.
     pub strides: [i64; 4],
+    /// What the elements are.
+    pub dtype: Dtype,
+    /// What each pixel is multiplied by on load; 0: [`Dtype::default_scale`]. Not used for gradients.
+    pub scale: f64,
 }
 
 /// Checked element strides, with the number of elements from the first to one past the last.
@@ -28,12 +79,27 @@ pub struct Strides {
 }
 
 impl Layout {
-    /// Dense NCHW.
-    pub const DENSE: Layout = Layout { strides: [0; 4] };
+    /// Dense NCHW of f32.
+    pub const DENSE: Layout = Layout { strides: [0; 4], dtype: Dtype::F32, scale: 0.0 };
 
-    /// Explicit strides, in elements.
+    /// Explicit strides, in elements of f32.
     pub const fn strided(n: i64, c: i64, h: i64, w: i64) -> Self {
-        Layout { strides: [n, c, h, w] }
+        Layout { strides: [n, c, h, w], ..Layout::DENSE }
+    }
+
+    /// The same places with elements of another kind.
+    pub const fn with_dtype(self, dtype: Dtype) -> Self {
+        Layout { dtype, ..self }
+    }
+
+    /// The same elements, multiplied by another factor on load.
+    pub const fn with_scale(self, scale: f64) -> Self {
+        Layout { scale, ..self }
+    }
+
+    /// The factor on load.
+    pub(crate) fn resolved_scale(&self) -> f64 {
+        if self.scale == 0.0 { self.dtype.default_scale() } else { self.scale }
     }
 
     /// Checks the strides of an input against a shape. `name` is used in the message.
@@ -86,120 +152,100 @@ impl Layout {
 /// A borrowed image for reading.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
-    data: *const f32,
+    data: *const u8,
+    dtype: Dtype,
+    /// Bytes of an element.
+    size: usize,
     strides: Strides,
-    lifetime: PhantomData<&'a [f32]>,
+    lifetime: PhantomData<&'a [u8]>,
 }
 
 /// A borrowed image for writing.
 #[derive(Clone, Copy)]
 pub struct Sink<'a> {
-    data: *mut f32,
+    data: *mut u8,
+    dtype: Dtype,
+    /// Bytes of an element.
+    size: usize,
     strides: Strides,
-    lifetime: PhantomData<&'a mut [f32]>,
+    lifetime: PhantomData<&'a mut [u8]>,
 }
 
 // SAFETY: a Source only reads memory that nobody writes while it lives.
 unsafe impl Send for Source<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Source<'_> {}
-// SAFETY: a Sink writes memory that nobody else touches while it lives; `write_row` is unsafe and makes its callers
-// keep rows apart.
+// SAFETY: a Sink writes memory that nobody else touches while it lives; `at` is unsafe and makes its callers keep rows
+// apart.
 unsafe impl Send for Sink<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Sink<'_> {}
 
 impl<'a> Source<'a> {
-    /// A view of `data`, which must hold the `extent` of the strides.
-    pub fn new(name: &str, data: &'a [f32], strides: Strides) -> Result<Self> {
-        check_length(name, data.len(), strides)?;
-        Ok(Source { data: data.as_ptr(), strides, lifetime: PhantomData })
-    }
-
-    /// A view of memory that C owns.
+    /// A view of memory that somebody else owns.
     ///
     /// # Safety
-    /// `data` is aligned and valid for reads of every element that `strides` reaches, for `'a`.
-    pub unsafe fn from_raw(data: *const f32, strides: Strides) -> Self {
-        Source { data, strides, lifetime: PhantomData }
+    /// `data` is aligned for `dtype` and valid for reads of every element that `strides` reaches, for `'a`.
+    pub unsafe fn from_raw(data: *const u8, dtype: Dtype, strides: Strides) -> Self {
+        Source { data, dtype, size: dtype.size(), strides, lifetime: PhantomData }
     }
 
-    /// The address of an element, and the stride from one column to the next.
+    /// What the elements are.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The address of an element, and the stride from one column to the next, in elements.
     ///
     /// # Safety
     /// The indices are inside the shape that the strides were resolved for.
     #[inline(always)]
-    pub unsafe fn at(&self, n: usize, c: usize, h: usize, column: usize) -> (*const f32, usize) {
+    pub unsafe fn at(&self, n: usize, c: usize, h: usize, column: usize) -> (*const u8, usize) {
         let Strides { n: sn, c: sc, h: sh, w: sw, .. } = self.strides;
+        let offset = (n * sn + c * sc + h * sh + column * sw) * self.size;
         // SAFETY: the caller keeps the indices inside the shape, and the view's maker promised those elements.
-        (unsafe { self.data.add(n * sn + c * sc + h * sh + column * sw) }, sw)
+        (unsafe { self.data.add(offset) }, sw)
     }
 
-    /// Elements from one row to the next.
-    pub(crate) fn row_stride(&self) -> usize {
-        self.strides.h
+    /// Bytes from one row to the next.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.strides.h * self.size
+    }
+
+    /// Bytes from one column to the next.
+    pub(crate) fn column_bytes(&self) -> usize {
+        self.strides.w * self.size
     }
 }
 
 impl<'a> Sink<'a> {
-    /// A view of `data`, which must hold the `extent` of the strides.
-    pub fn new(name: &str, data: &'a mut [f32], strides: Strides) -> Result<Self> {
-        check_length(name, data.len(), strides)?;
-        Ok(Sink { data: data.as_mut_ptr(), strides, lifetime: PhantomData })
-    }
-
-    /// A view of memory that C owns.
+    /// A view of memory that somebody else owns.
     ///
     /// # Safety
-    /// `data` is aligned and valid for writes of every element that `strides` reaches, for `'a`, and nobody else
-    /// touches those elements meanwhile.
-    pub unsafe fn from_raw(data: *mut f32, strides: Strides) -> Self {
-        Sink { data, strides, lifetime: PhantomData }
+    /// `data` is aligned for `dtype` and valid for writes of every element that `strides` reaches, for `'a`, and nobody
+    /// else touches those elements meanwhile.
+    pub unsafe fn from_raw(data: *mut u8, dtype: Dtype, strides: Strides) -> Self {
+        Sink { data, dtype, size: dtype.size(), strides, lifetime: PhantomData }
     }
 
-    /// The address of an element, and the stride from one column to the next.
+    /// What the elements are.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The address of an element, and the stride from one column to the next, in elements.
     ///
     /// # Safety
-    /// As for [`Source::at`].
+    /// As for [`Source::at`]; no other thread writes what the caller writes there.
     #[inline(always)]
-    pub unsafe fn at(&self, n: usize, c: usize, h: usize, column: usize) -> (*mut f32, usize) {
-        let Strides { n: sn, c: sc, h: sh, w: sw, .. } = self.strides;
-        // SAFETY: the caller keeps the indices inside the shape, and the view's maker promised those elements.
-        (unsafe { self.data.add(n * sn + c * sc + h * sh + column * sw) }, sw)
+    pub unsafe fn at(&self, n: usize, c: usize, h: usize, column: usize) -> (*mut u8, usize) {
+        // SAFETY: the caller's promise.
+        let (address, stride) = unsafe { self.as_source().at(n, c, h, column) };
+        (address.cast_mut(), stride)
     }
 
     /// The same memory, to be read.
     pub(crate) fn as_source(&self) -> Source<'a> {
-        Source { data: self.data, strides: self.strides, lifetime: PhantomData }
+        Source { data: self.data, dtype: self.dtype, size: self.size, strides: self.strides, lifetime: PhantomData }
     }
-
-    /// Writes `from` from column `column` of a row on.
-    ///
-    /// # Safety
-    /// As for [`Source::at`], the last column included; no other thread writes the same elements.
-    #[inline(always)]
-    pub unsafe fn write_row(&self, n: usize, c: usize, h: usize, column: usize, from: &[f32]) {
-        let Strides { n: sn, c: sc, h: sh, w: sw, .. } = self.strides;
-        // SAFETY: the caller keeps the indices inside the shape, and the view's maker promised those elements.
-        unsafe {
-            let row = self.data.add(n * sn + c * sc + h * sh + column * sw);
-            if sw == 1 {
-                std::ptr::copy_nonoverlapping(from.as_ptr(), row, from.len());
-            } else {
-                for (i, &pixel) in from.iter().enumerate() {
-                    *row.add(i * sw) = pixel;
-                }
-            }
-        }
-    }
-}
-
-fn check_length(name: &str, length: usize, strides: Strides) -> Result<()> {
-    if length < strides.extent {
-        return Err(Error::Shape(format!(
-            "{name} holds {length} elements; the shape and strides need {}",
-            strides.extent
-        )));
-    }
-    Ok(())
 }

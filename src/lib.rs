@@ -12,6 +12,7 @@ mod capi;
 mod cpu;
 mod cuda;
 mod layout;
+mod pixels;
 mod problem;
 mod status;
 mod window;
@@ -21,8 +22,12 @@ mod geometry {
     include!(concat!(env!("OUT_DIR"), "/geometry.rs"));
 }
 
-pub use api::{backward, forward, instruction_set, num_threads, set_num_threads, value_and_grad};
-pub use layout::{Layout, Strides};
-pub use problem::{Options, Output, Padding, Problem, Reduction, Region, SavedFor, Shape};
+pub use api::{
+    backward, backward_pixels, forward, forward_pixels, instruction_set, num_threads, set_num_threads, value_and_grad,
+    value_and_grad_pixels,
+};
+pub use layout::{Dtype, Layout, Strides};
+pub use pixels::{Pixels, PixelsMut, Values, ValuesMut};
+pub use problem::{Constants, Options, Output, Padding, Problem, Reduction, Region, SavedFor, Shape};
 pub use status::{Error, Result};
 pub use window::{WINDOW_TAPS, Window};

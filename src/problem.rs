@@ -1,6 +1,6 @@
 //! A checked description of one call: shape, layouts, window, constants. Both backends work from this alone.
 
-use crate::layout::{Layout, Strides};
+use crate::layout::{Dtype, Layout, Strides};
 use crate::status::{Error, Result};
 use crate::window::{WINDOW_TAPS, Window};
 
@@ -201,6 +201,19 @@ impl Region {
     }
 }
 
+/// The constants of SSIM, unrounded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Constants {
+    /// Standard deviation of the Gaussian window, in pixels.
+    pub sigma: f64,
+    /// L, the distance between the smallest and the largest possible pixel value.
+    pub data_range: f64,
+    /// k1 in C1 = (k1 L)^2.
+    pub k1: f64,
+    /// k2 in C2 = (k2 L)^2.
+    pub k2: f64,
+}
+
 /// A computation whose every size, stride and option has been checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -221,6 +234,14 @@ pub struct Problem {
     pub c1: f32,
     /// k2^2, the constant C2 for a range of 1.
     pub c2: f32,
+    /// The options' numbers, for computations in f64.
+    pub constants: Constants,
+    /// What the elements of img1 and img2 are.
+    pub dtypes: [Dtype; 2],
+    /// What the elements of img1 and img2 are multiplied by on load.
+    pub scales: [f64; 2],
+    /// What the elements of the gradients of img1 and img2 are.
+    pub grad_dtypes: [Dtype; 2],
     /// Strides of img1.
     pub img1: Strides,
     /// Strides of img2.
@@ -256,6 +277,19 @@ impl Problem {
                 options.data_range
             )));
         }
+        let dtypes = [options.img1.dtype, options.img2.dtype];
+        let scales = [&options.img1, &options.img2].map(Layout::resolved_scale);
+        for (name, scale) in [("img1", scales[0]), ("img2", scales[1])] {
+            if !scale.is_finite() {
+                return Err(Error::Layout(format!("{name}: scale is {scale}; expected a finite number")));
+            }
+            if !((scale / options.data_range) as f32).is_normal() {
+                return Err(Error::Layout(format!(
+                    "{name}: scale is {scale}; divided by data_range it must be a normal f32"
+                )));
+            }
+        }
+        check_dtypes(dtypes, [options.grad_img1.dtype, options.grad_img2.dtype])?;
         Ok(Problem {
             shape,
             window: Window::gaussian(options.sigma),
@@ -265,12 +299,42 @@ impl Problem {
             inv_range,
             c1,
             c2,
+            constants: Constants {
+                sigma: options.sigma,
+                data_range: options.data_range,
+                k1: options.k1,
+                k2: options.k2,
+            },
+            dtypes,
+            scales,
+            grad_dtypes: [options.grad_img1.dtype, options.grad_img2.dtype],
             img1: options.img1.resolve("img1", shape)?,
             img2: options.img2.resolve("img2", shape)?,
             grad_img1: options.grad_img1.resolve_output("grad_img1", shape)?,
             grad_img2: options.grad_img2.resolve_output("grad_img2", shape)?,
             saved_for: options.saved_for,
         })
+    }
+
+    /// What is computed in, and what `ssim`, its upstream gradient and `saved` hold: F64 for images of f64, otherwise F32.
+    pub fn precision(&self) -> Dtype {
+        if self.dtypes[0] == Dtype::F64 { Dtype::F64 } else { Dtype::F32 }
+    }
+
+    /// The gradients that a call asks for are of f64 where the images are, and only there.
+    pub(crate) fn check_grad_dtypes(&self, wanted: [bool; 2]) -> Result<()> {
+        for (i, name) in ["grad_img1", "grad_img2"].into_iter().enumerate() {
+            let dtype = self.grad_dtypes[i];
+            if wanted[i] && (dtype == Dtype::F64) != (self.precision() == Dtype::F64) {
+                return Err(Error::Layout(format!(
+                    "{name}: dtype is {} and that of img{} is {}; F64 goes with F64 alone",
+                    dtype.name(),
+                    i + 1,
+                    self.dtypes[i].name()
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Map pixels of one plane.
@@ -287,7 +351,7 @@ impl Problem {
         }
     }
 
-    /// Number of floats in `ssim` and in its upstream gradient.
+    /// Number of elements in `ssim` and in its upstream gradient.
     pub fn values(&self) -> usize {
         match self.reduction {
             Reduction::Map => self.shape.planes() * self.map_pixels(),
@@ -313,7 +377,7 @@ impl Problem {
         2 + usize::from(self.saved_for.img1) + usize::from(self.saved_for.img2)
     }
 
-    /// Number of floats in `saved`.
+    /// Number of elements in `saved`.
     pub fn saved_elements(&self) -> usize {
         self.saved_planes() * self.shape.planes() * self.shape.h * self.saved_pitch()
     }
@@ -322,6 +386,9 @@ impl Problem {
     /// is the gradient of img1 of the swapped problem.
     pub fn swapped(&self) -> Problem {
         Problem {
+            dtypes: [self.dtypes[1], self.dtypes[0]],
+            scales: [self.scales[1], self.scales[0]],
+            grad_dtypes: [self.grad_dtypes[1], self.grad_dtypes[0]],
             img1: self.img2,
             img2: self.img1,
             grad_img1: self.grad_img2,
@@ -330,6 +397,22 @@ impl Problem {
             ..self.clone()
         }
     }
+}
+
+fn check_dtypes(images: [Dtype; 2], gradients: [Dtype; 2]) -> Result<()> {
+    if (images[0] == Dtype::F64) != (images[1] == Dtype::F64) {
+        return Err(Error::Layout(format!(
+            "img1: dtype is {} and img2: dtype is {}; F64 goes with F64 alone",
+            images[0].name(),
+            images[1].name()
+        )));
+    }
+    for (name, dtype) in [("grad_img1", gradients[0]), ("grad_img2", gradients[1])] {
+        if dtype == Dtype::U8 {
+            return Err(Error::Layout(format!("{name}: dtype is U8; a gradient has fractions and a sign")));
+        }
+    }
+    Ok(())
 }
 
 /// The pixels that have an SSIM; an error when there are none.

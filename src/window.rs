@@ -11,16 +11,21 @@ pub struct Window {
 }
 
 impl Window {
-    /// A Gaussian sampled at the pixel centres and normalised in f64, then rounded to f32.
+    /// [`gaussian_taps`], rounded to f32.
     pub fn gaussian(sigma: f64) -> Self {
-        let centre = (WINDOW_TAPS / 2) as f64;
-        let raw: [f64; WINDOW_TAPS] = std::array::from_fn(|i| {
-            let distance = (i as f64 - centre) / sigma;
-            (-0.5 * distance * distance).exp()
-        });
-        let sum: f64 = raw.iter().sum();
-        Window { taps: raw.map(|tap| (tap / sum) as f32) }
+        Window { taps: gaussian_taps(sigma).map(|tap| tap as f32) }
     }
+}
+
+/// A Gaussian sampled at the pixel centres and normalised.
+pub(crate) fn gaussian_taps(sigma: f64) -> [f64; WINDOW_TAPS] {
+    let centre = (WINDOW_TAPS / 2) as f64;
+    let raw: [f64; WINDOW_TAPS] = std::array::from_fn(|i| {
+        let distance = (i as f64 - centre) / sigma;
+        (-0.5 * distance * distance).exp()
+    });
+    let sum: f64 = raw.iter().sum();
+    raw.map(|tap| tap / sum)
 }
 
 #[cfg(test)]

@@ -12,16 +12,17 @@ use super::status::null_argument;
 use super::types::fssim_options;
 use crate::cpu;
 use crate::cuda::{self, DevicePtr, Execution, Location};
-use crate::layout::{Sink, Source};
+use crate::layout::{Dtype, Sink, Source};
+use crate::pixels::{Values, ValuesMut};
 use crate::problem::{Problem, SavedFor};
 use crate::status::{Error, Result};
 
 /// What to compute, with the pointers that only this operation has.
 #[derive(Clone, Copy)]
 pub(super) enum Operation {
-    Forward { ssim: *mut f32, saved: *mut c_void },
-    Backward { saved: *const c_void, grad_ssim: *const f32, grad_img1: *mut c_void, grad_img2: *mut c_void },
-    ValueAndGrad { ssim: *mut f32, grad_img1: *mut c_void, grad_img2: *mut c_void },
+    Forward { ssim: *mut c_void, saved: *mut c_void },
+    Backward { saved: *const c_void, grad_ssim: *const c_void, grad_img1: *mut c_void, grad_img2: *mut c_void },
+    ValueAndGrad { ssim: *mut c_void, grad_img1: *mut c_void, grad_img2: *mut c_void },
 }
 
 /// The arguments of a call, as C gave them.
@@ -66,7 +67,7 @@ struct Argument {
 pub(super) unsafe fn run(call: &Call, stream: Option<&StreamArguments>) -> Result<()> {
     check_null(call)?;
     // SAFETY: options is NULL or valid, the caller's promise.
-    let (problem, device) = unsafe { read_problem(call.options, call.shape, from_saved(call)) }?;
+    let (problem, device) = unsafe { read_problem(call.options, call.shape, gradients(call), from_saved(call)) }?;
     let arguments = arguments(call, &problem);
     check_alignment(&arguments)?;
     check_overlap(&arguments)?;
@@ -106,6 +107,16 @@ fn check_null(call: &Call) -> Result<()> {
     }
 }
 
+/// The gradients that this call asks for.
+fn gradients(call: &Call) -> [bool; 2] {
+    match call.operation {
+        Operation::Forward { .. } => [false; 2],
+        Operation::Backward { grad_img1, grad_img2, .. } | Operation::ValueAndGrad { grad_img1, grad_img2, .. } => {
+            [!grad_img1.is_null(), !grad_img2.is_null()]
+        }
+    }
+}
+
 /// The gradients that this call takes from a `saved` buffer.
 fn from_saved(call: &Call) -> SavedFor {
     match call.operation {
@@ -117,30 +128,32 @@ fn from_saved(call: &Call) -> SavedFor {
 }
 
 fn arguments(call: &Call, problem: &Problem) -> Vec<Argument> {
-    const F32: usize = size_of::<f32>();
     let mut list = Vec::with_capacity(7);
-    let mut push = |name, pointer: *const c_void, elements: usize, alignment, output| {
+    let mut push = |name, pointer: *const c_void, elements: usize, size: usize, alignment, output| {
         if !pointer.is_null() {
-            list.push(Argument { name, address: pointer as usize, bytes: elements * F32, alignment, output });
+            list.push(Argument { name, address: pointer as usize, bytes: elements * size, alignment, output });
         }
     };
-    push("img1", call.img1, problem.img1.extent, F32, false);
-    push("img2", call.img2, problem.img2.extent, F32, false);
+    let [size1, size2] = problem.dtypes.map(Dtype::size);
+    let [grad_size1, grad_size2] = problem.grad_dtypes.map(Dtype::size);
+    let value = problem.precision().size();
+    push("img1", call.img1, problem.img1.extent, size1, size1, false);
+    push("img2", call.img2, problem.img2.extent, size2, size2, false);
     match call.operation {
         Operation::Forward { ssim, saved } => {
-            push("ssim", ssim.cast(), problem.values(), F32, true);
-            push("saved", saved, problem.saved_elements(), BUFFER_ALIGNMENT, true);
+            push("ssim", ssim, problem.values(), value, value, true);
+            push("saved", saved, problem.saved_elements(), value, BUFFER_ALIGNMENT, true);
         }
         Operation::Backward { saved, grad_ssim, grad_img1, grad_img2 } => {
-            push("saved", saved, problem.saved_elements(), BUFFER_ALIGNMENT, false);
-            push("grad_ssim", grad_ssim.cast(), problem.values(), F32, false);
-            push("grad_img1", grad_img1, problem.grad_img1.extent, F32, true);
-            push("grad_img2", grad_img2, problem.grad_img2.extent, F32, true);
+            push("saved", saved, problem.saved_elements(), value, BUFFER_ALIGNMENT, false);
+            push("grad_ssim", grad_ssim, problem.values(), value, value, false);
+            push("grad_img1", grad_img1, problem.grad_img1.extent, grad_size1, grad_size1, true);
+            push("grad_img2", grad_img2, problem.grad_img2.extent, grad_size2, grad_size2, true);
         }
         Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => {
-            push("ssim", ssim.cast(), problem.values(), F32, true);
-            push("grad_img1", grad_img1, problem.grad_img1.extent, F32, true);
-            push("grad_img2", grad_img2, problem.grad_img2.extent, F32, true);
+            push("ssim", ssim, problem.values(), value, value, true);
+            push("grad_img1", grad_img1, problem.grad_img1.extent, grad_size1, grad_size1, true);
+            push("grad_img2", grad_img2, problem.grad_img2.extent, grad_size2, grad_size2, true);
         }
     }
     list
@@ -188,51 +201,65 @@ fn locate(arguments: &[Argument], choice: DeviceChoice) -> Result<Location> {
 
 unsafe fn run_on_cpu(call: &Call, problem: &Problem) -> Result<()> {
     // Every pointer below was checked for NULL where it is required and for alignment, lies in host memory, and is valid
-    // for the extent of its layout by the promise of `run`.
-    let source = |pointer: *const c_void, strides| {
+    // for the extent of its layout, or for its length in the precision of the problem, by the promise of `run`.
+    let double = problem.precision() == Dtype::F64;
+    let source = |pointer: *const c_void, dtype, strides| {
         // SAFETY: see above.
-        unsafe { Source::from_raw(pointer.cast(), strides) }
+        unsafe { Source::from_raw(pointer.cast(), dtype, strides) }
     };
-    let sink = |pointer: *mut c_void, strides| {
+    let sink = |pointer: *mut c_void, dtype, strides| {
         // SAFETY: see above.
-        (!pointer.is_null()).then(|| unsafe { Sink::from_raw(pointer.cast(), strides) })
+        (!pointer.is_null()).then(|| unsafe { Sink::from_raw(pointer.cast(), dtype, strides) })
     };
-    let optional = |pointer: *const f32, length| {
+    let values = |pointer: *const c_void, length| {
         // SAFETY: see above.
-        (!pointer.is_null()).then(|| unsafe { slice::from_raw_parts(pointer, length) })
+        (!pointer.is_null()).then(|| unsafe {
+            match double {
+                true => Values::F64(slice::from_raw_parts(pointer.cast(), length)),
+                false => Values::F32(slice::from_raw_parts(pointer.cast(), length)),
+            }
+        })
     };
-    let img1 = source(call.img1, problem.img1);
-    let img2 = source(call.img2, problem.img2);
+    let values_mut = |pointer: *mut c_void, length| {
+        // SAFETY: see above.
+        unsafe {
+            match double {
+                true => ValuesMut::F64(slice::from_raw_parts_mut(pointer.cast(), length)),
+                false => ValuesMut::F32(slice::from_raw_parts_mut(pointer.cast(), length)),
+            }
+        }
+    };
+    let [dtype1, dtype2] = problem.dtypes;
+    let [grad_dtype1, grad_dtype2] = problem.grad_dtypes;
+    let img1 = source(call.img1, dtype1, problem.img1);
+    let img2 = source(call.img2, dtype2, problem.img2);
     match call.operation {
         Operation::Forward { ssim, saved } => {
-            // SAFETY: see above.
-            let ssim = unsafe { slice::from_raw_parts_mut(ssim, problem.values()) };
-            let saved = (!saved.is_null()).then(|| {
-                // SAFETY: see above.
-                unsafe { slice::from_raw_parts_mut(saved.cast::<f32>(), problem.saved_elements()) }
-            });
-            cpu::forward(problem, img1, img2, ssim, saved)
+            let saved = (!saved.is_null()).then(|| values_mut(saved, problem.saved_elements()));
+            cpu::forward(problem, img1, img2, values_mut(ssim, problem.values()), saved)
         }
         Operation::Backward { saved, grad_ssim, grad_img1, grad_img2 } => cpu::backward(
             problem,
             img1,
             img2,
-            optional(saved.cast(), problem.saved_elements()),
-            optional(grad_ssim, problem.values()),
-            sink(grad_img1, problem.grad_img1),
-            sink(grad_img2, problem.grad_img2),
+            values(saved, problem.saved_elements()),
+            values(grad_ssim, problem.values()),
+            sink(grad_img1, grad_dtype1, problem.grad_img1),
+            sink(grad_img2, grad_dtype2, problem.grad_img2),
         ),
-        Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => {
-            // SAFETY: see above.
-            let ssim = unsafe { slice::from_raw_parts_mut(ssim, problem.values()) };
-            let (grad_img1, grad_img2) = (sink(grad_img1, problem.grad_img1), sink(grad_img2, problem.grad_img2));
-            cpu::value_and_grad(problem, img1, img2, ssim, grad_img1, grad_img2)
-        }
+        Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => cpu::value_and_grad(
+            problem,
+            img1,
+            img2,
+            values_mut(ssim, problem.values()),
+            sink(grad_img1, grad_dtype1, problem.grad_img1),
+            sink(grad_img2, grad_dtype2, problem.grad_img2),
+        ),
     }
 }
 
 fn run_on_cuda(call: &Call, problem: &Problem, ordinal: i32, stream: Option<&StreamArguments>) -> Result<()> {
-    cuda::refuse_unsupported(problem)?;
+    cuda::refuse_unsupported(problem, gradients(call))?;
     let device_ptr = |pointer: *const c_void| DevicePtr(pointer as u64);
     let execution = match stream {
         None => Execution::Synchronous,
@@ -244,15 +271,15 @@ fn run_on_cuda(call: &Call, problem: &Problem, ordinal: i32, stream: Option<&Str
     };
     let operation = match call.operation {
         Operation::Forward { ssim, saved } => {
-            cuda::Operation::Forward { ssim: device_ptr(ssim.cast()), saved: device_ptr(saved) }
+            cuda::Operation::Forward { ssim: device_ptr(ssim), saved: device_ptr(saved) }
         }
         Operation::Backward { saved, grad_ssim, grad_img1, grad_img2 } => cuda::Operation::Backward {
             saved: device_ptr(saved),
-            grad_ssim: device_ptr(grad_ssim.cast()),
+            grad_ssim: device_ptr(grad_ssim),
             grads: [device_ptr(grad_img1), device_ptr(grad_img2)],
         },
         Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => cuda::Operation::ValueAndGrad {
-            ssim: device_ptr(ssim.cast()),
+            ssim: device_ptr(ssim),
             grads: [device_ptr(grad_img1), device_ptr(grad_img2)],
         },
     };

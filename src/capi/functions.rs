@@ -8,10 +8,12 @@ use super::types::{fssim_options, fssim_status};
 
 /// Computes SSIM.
 ///
-/// img1, img2: the images, N*C*H*W elements each (inputs; layouts in the options).
+/// img1, img2: the images, N*C*H*W elements each (inputs; layouts in the options). Their dtypes may differ, except that
+///             f64 goes with f64 alone.
 /// n, c, h, w: their shape, each at least 1.
 /// options:    NULL for the defaults: f32, dense NCHW, `same` padding, 11 taps, sigma 1.5, range 1, one mean.
-/// ssim:       result, dense f32; its length follows from options->reduction (1, N, N*C or the map).
+/// ssim:       result, dense floats (for images of f64: doubles); its length follows from options->reduction (1, N, N*C
+///             or the map).
 /// saved:      NULL, or fssim_saved_size bytes, 16-byte aligned, that receive what fssim_backward needs.
 ///
 /// Synchronous: when it returns, the result is there. CUDA pointers run on the default stream of their device.
@@ -24,7 +26,7 @@ pub unsafe extern "C" fn fssim_forward(
     h: i64,
     w: i64,
     options: *const fssim_options,
-    ssim: *mut f32,
+    ssim: *mut c_void,
     saved: *mut c_void,
 ) -> fssim_status {
     let call = Call { img1, img2, shape: [n, c, h, w], options, ..Call::new(Operation::Forward { ssim, saved }) };
@@ -36,9 +38,10 @@ pub unsafe extern "C" fn fssim_forward(
 ///
 /// img1, img2, n, c, h, w, options: as given to fssim_forward.
 /// saved:      what fssim_forward left, or NULL: recompute it (one pass over the images, no saved memory).
-/// grad_ssim:  upstream gradient, dense f32, of the shape of `ssim`; NULL: ones.
-/// grad_img1, grad_img2: results, f32, of the shape of the images (layouts in the options); NULL: not wanted. At least
-///             one is required, and with `saved` only those that options->saved_for names.
+/// grad_ssim:  upstream gradient, of the type and shape of `ssim`; NULL: ones.
+/// grad_img1, grad_img2: results, of the shape of the images (layouts in the options; f32, f16 or bf16 whatever the images
+///             are, f64 for images of f64); NULL: not wanted. At least one is required, and with `saved` only those that
+///             options->saved_for names.
 ///
 /// Synchronous, like fssim_forward.
 #[unsafe(no_mangle)]
@@ -51,7 +54,7 @@ pub unsafe extern "C" fn fssim_backward(
     w: i64,
     options: *const fssim_options,
     saved: *const c_void,
-    grad_ssim: *const f32,
+    grad_ssim: *const c_void,
     grad_img1: *mut c_void,
     grad_img2: *mut c_void,
 ) -> fssim_status {
@@ -77,7 +80,7 @@ pub unsafe extern "C" fn fssim_value_and_grad(
     h: i64,
     w: i64,
     options: *const fssim_options,
-    ssim: *mut f32,
+    ssim: *mut c_void,
     grad_img1: *mut c_void,
     grad_img2: *mut c_void,
 ) -> fssim_status {
@@ -106,7 +109,7 @@ pub unsafe extern "C" fn fssim_forward_stream(
     h: i64,
     w: i64,
     options: *const fssim_options,
-    ssim: *mut f32,
+    ssim: *mut c_void,
     saved: *mut c_void,
     workspace: *mut c_void,
     workspace_bytes: usize,
@@ -129,7 +132,7 @@ pub unsafe extern "C" fn fssim_backward_stream(
     w: i64,
     options: *const fssim_options,
     saved: *const c_void,
-    grad_ssim: *const f32,
+    grad_ssim: *const c_void,
     grad_img1: *mut c_void,
     grad_img2: *mut c_void,
     workspace: *mut c_void,
@@ -153,7 +156,7 @@ pub unsafe extern "C" fn fssim_value_and_grad_stream(
     h: i64,
     w: i64,
     options: *const fssim_options,
-    ssim: *mut f32,
+    ssim: *mut c_void,
     grad_img1: *mut c_void,
     grad_img2: *mut c_void,
     workspace: *mut c_void,

@@ -3,7 +3,7 @@
 use std::ptr;
 
 use super::types::*;
-use crate::layout::Layout;
+use crate::layout::{Dtype, Layout};
 use crate::problem::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape, map_region};
 use crate::status::{Error, Result};
 use crate::window::WINDOW_TAPS;
@@ -72,14 +72,15 @@ pub(super) fn check_struct_size(struct_size: usize) -> Result<()> {
     )))
 }
 
-/// Checks the options (NULL: the defaults) and the shape, in the documented order. `from_saved`: the gradients that the
-/// call takes from a `saved` buffer.
+/// Checks the options (NULL: the defaults) and the shape, in the documented order. `gradients`: those that the call asks
+/// for; `from_saved`: those that it takes from a `saved` buffer.
 ///
 /// # Safety
 /// `options` is NULL or points to a `usize` followed by as many bytes as it says.
 pub(super) unsafe fn read_problem(
     options: *const fssim_options,
     shape: [i64; 4],
+    gradients: [bool; 2],
     from_saved: SavedFor,
 ) -> Result<(Problem, DeviceChoice)> {
     // SAFETY: the caller's promise.
@@ -101,6 +102,7 @@ pub(super) unsafe fn read_problem(
     check_saved_for(core.saved_for, from_saved)?;
     let problem = Problem::new(shape, &core)?;
     check_elements(&options)?;
+    problem.check_grad_dtypes(gradients)?;
     refuse_unsupported(&options)?;
     Ok((problem, device))
 }
@@ -201,7 +203,23 @@ fn to_core(options: &fssim_options, padding: Padding) -> Result<Options> {
 }
 
 fn layout(layout: &fssim_layout) -> Layout {
-    Layout::strided(layout.stride_n, layout.stride_c, layout.stride_h, layout.stride_w)
+    Layout {
+        strides: [layout.stride_n, layout.stride_c, layout.stride_h, layout.stride_w],
+        // An unknown one is refused by check_elements.
+        dtype: dtype(layout.dtype).unwrap_or_default(),
+        scale: layout.scale,
+    }
+}
+
+fn dtype(constant: i32) -> Option<Dtype> {
+    Some(match constant {
+        FSSIM_DTYPE_F32 => Dtype::F32,
+        FSSIM_DTYPE_F16 => Dtype::F16,
+        FSSIM_DTYPE_BF16 => Dtype::Bf16,
+        FSSIM_DTYPE_U8 => Dtype::U8,
+        FSSIM_DTYPE_F64 => Dtype::F64,
+        _ => return None,
+    })
 }
 
 /// The images and gradients, with the names of their members.
@@ -216,7 +234,7 @@ fn layouts(options: &fssim_options) -> [(&'static str, &fssim_layout); 4] {
 
 fn check_elements(options: &fssim_options) -> Result<()> {
     for (name, layout) in layouts(options) {
-        if !(FSSIM_DTYPE_F32..=FSSIM_DTYPE_F64).contains(&layout.dtype) {
+        if dtype(layout.dtype).is_none() {
             return Err(Error::Layout(format!("{name}: dtype is {}; expected one of FSSIM_DTYPE_*", layout.dtype)));
         }
         if layout.reserved != 0 {
@@ -232,14 +250,6 @@ fn check_elements(options: &fssim_options) -> Result<()> {
 /// Well-formed requests that later versions will answer.
 fn refuse_unsupported(options: &fssim_options) -> Result<()> {
     let unsupported = |what: String| Err(Error::Unsupported(format!("{what} is not supported by this version")));
-    for (name, layout) in layouts(options) {
-        if layout.dtype != FSSIM_DTYPE_F32 {
-            return unsupported(format!("{name}: dtype {}", layout.dtype));
-        }
-        if layout.scale != 0.0 && layout.scale != 1.0 {
-            return unsupported(format!("{name}: scale {}", layout.scale));
-        }
-    }
     if options.window != FSSIM_WINDOW_GAUSSIAN {
         return unsupported(format!("window {}", options.window));
     }

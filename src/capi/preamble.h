@@ -16,6 +16,8 @@
  *   (one picture is a brighter copy of the other) or one image is constant, the gradient is a small difference of large
  *   terms; there CUDA keeps it within 1e-3 of its norm, the CPU within 1e-5.
  *   NaN and infinity reach exactly the pixels whose window sees them.
+ *   f16, bf16 and u8 are read as the numbers that they are, times a scale, and computed in f32; a gradient is rounded once,
+ *   to the nearest, when it is stored. f64 is computed in f64.
  *
  * OWNERSHIP
  *   All memory belongs to the caller. The library keeps no pointer after a call (after a _stream call: after the work

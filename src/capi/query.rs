@@ -45,9 +45,9 @@ pub unsafe extern "C" fn fssim_saved_size(
             return Err(null_argument("bytes"));
         }
         // SAFETY: options is NULL or points to struct_size readable bytes, the caller answers for it.
-        let (problem, _) = unsafe { read_problem(options, [n, c, h, w], SavedFor::NONE) }?;
+        let (problem, _) = unsafe { read_problem(options, [n, c, h, w], [false; 2], SavedFor::NONE) }?;
         // SAFETY: bytes is not NULL and the caller answers for the rest.
-        unsafe { *bytes = problem.saved_elements() * size_of::<f32>() };
+        unsafe { *bytes = problem.saved_elements() * problem.precision().size() };
         Ok(())
     })
 }
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn fssim_workspace_size(
             return Err(null_argument("bytes"));
         }
         // SAFETY: options is NULL or points to struct_size readable bytes, the caller answers for it.
-        let (problem, _) = unsafe { read_problem(options, [n, c, h, w], SavedFor::NONE) }?;
+        let (problem, _) = unsafe { read_problem(options, [n, c, h, w], [false; 2], SavedFor::NONE) }?;
         // SAFETY: bytes is not NULL and the caller answers for the rest.
         unsafe { *bytes = cuda::workspace_bytes(&problem) };
         Ok(())

@@ -19,7 +19,7 @@ pub const FSSIM_ERROR_STRUCT_SIZE: fssim_status = 2;
 pub const FSSIM_ERROR_SHAPE: fssim_status = 3;
 /// An option holds a value outside its documented range.
 pub const FSSIM_ERROR_OPTION: fssim_status = 4;
-/// An unknown dtype, a negative stride, or strides with which two elements of an output share an address.
+/// An unknown dtype, or one that does not go with the others, a negative stride, or strides with which two elements of an output share an address.
 pub const FSSIM_ERROR_LAYOUT: fssim_status = 5;
 /// A pointer is not a multiple of its element size.
 pub const FSSIM_ERROR_ALIGNMENT: fssim_status = 6;
@@ -44,13 +44,14 @@ pub const FSSIM_ERROR_INTERNAL: fssim_status = 90;
 
 /// 32-bit floating point. The default.
 pub const FSSIM_DTYPE_F32: i32 = 0;
-/// 16-bit floating point (IEEE half). Not supported yet.
+/// 16-bit floating point (IEEE half). On CUDA not supported yet.
 pub const FSSIM_DTYPE_F16: i32 = 1;
-/// bfloat16. Not supported yet.
+/// bfloat16. On CUDA not supported yet.
 pub const FSSIM_DTYPE_BF16: i32 = 2;
-/// Unsigned byte; `scale` defaults to 1/255. Not supported yet.
+/// Unsigned byte, for images only; `scale` defaults to 1/255. On CUDA not supported yet.
 pub const FSSIM_DTYPE_U8: i32 = 3;
-/// 64-bit floating point, on the CPU only. Not supported yet.
+/// 64-bit floating point, on the CPU only, for both images and every gradient asked for, or for none. Then everything is
+/// computed in it, and `ssim`, `grad_ssim` and `saved` hold doubles.
 pub const FSSIM_DTYPE_F64: i32 = 4;
 
 /// Run where the pointers live: all on one CUDA device, or all in host memory (CPU). The default.
@@ -113,8 +114,9 @@ pub struct fssim_layout {
     pub dtype: i32,
     /// Set to zero.
     pub reserved: i32,
-    /// What each element is multiplied by on load. 0: the default of the dtype (1 for floating point, 1/255 for u8).
-    /// Other values are not supported yet. Ignored for gradients.
+    /// What each element is multiplied by on load; data_range is that of the products. 0: the default of the dtype (1 for
+    /// floating point, 1/255 for u8). Divided by data_range it must be a normal float. On CUDA others than 1 are not
+    /// supported yet. Ignored for gradients, which are those of the elements as stored: a scale multiplies them too.
     pub scale: f64,
     /// Elements from one image of the batch to the next.
     pub stride_n: i64,

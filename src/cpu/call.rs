@@ -9,7 +9,7 @@ use super::pixel::GRADIENT_FACTOR;
 use super::rung::Rung;
 use super::scratch::{Scratch, filled};
 use super::threads;
-use crate::layout::{Sink, Source, Strides};
+use crate::layout::{Dtype, Sink, Source, Strides};
 use crate::problem::{Problem, Reduction};
 use crate::status::Result;
 
@@ -36,7 +36,7 @@ pub(super) fn forward(
             let plane = plane.min(problem.saved_planes() - 1);
             let start = plane * saved_strides(problem).extent;
             // SAFETY: `saved` holds saved_planes() planes of that extent, borrowed for as long as the job.
-            unsafe { Sink::from_raw(saved.as_mut_ptr().add(start), saved_strides(problem)) }
+            unsafe { Sink::from_raw(saved.as_mut_ptr().add(start).cast(), Dtype::F32, saved_strides(problem)) }
         }));
     }
     run_with_value(rung, planes, job, ssim)
@@ -57,8 +57,10 @@ pub(super) fn backward(
     let planes = set_gradients(&mut job, grad_img1, grad_img2);
     job.upstream = match (grad_ssim, problem.reduction) {
         (None, _) => Upstream::None,
-        // SAFETY: an upstream gradient holds values() floats, here the dense map.
-        (Some(map), Reduction::Map) => Upstream::Map(unsafe { Source::from_raw(map.as_ptr(), map_strides(problem)) }),
+        (Some(map), Reduction::Map) => {
+            // SAFETY: an upstream gradient holds values() floats, here the dense map.
+            Upstream::Map(unsafe { Source::from_raw(map.as_ptr().cast(), Dtype::F32, map_strides(problem)) })
+        }
         (Some(groups), _) => Upstream::Groups(groups),
     };
     if let Some(saved) = saved {
@@ -68,7 +70,7 @@ pub(super) fn backward(
             let plane = if plane < 2 { plane } else { plane + skipped };
             let start = plane.min(problem.saved_planes() - 1) * saved_strides(problem).extent;
             // SAFETY: `saved` holds saved_planes() planes of that extent, borrowed for as long as the job.
-            unsafe { Source::from_raw(saved.as_ptr().add(start), saved_strides(problem)) }
+            unsafe { Source::from_raw(saved.as_ptr().add(start).cast(), Dtype::F32, saved_strides(problem)) }
         }));
     }
     run(rung, planes, &job, None)
@@ -90,19 +92,18 @@ pub(super) fn value_and_grad(
 
 /// A job that reads the images and writes nothing yet.
 fn job<'a>(problem: &'a Problem, img1: Source<'a>, img2: Source<'a>, grid: Grid) -> Job<'a> {
+    let factors = problem.scales.map(|scale| scale / problem.constants.data_range);
     Job {
         problem,
-        images: Images { img1, img2, shape: problem.shape, inv_range: problem.inv_range },
+        images: Images { img1, img2, shape: problem.shape, factors: factors.map(|factor| factor as f32) },
         grid,
         saved_from: None,
         saved_to: None,
         map: None,
         gradients: None,
         upstream: Upstream::None,
-        gradient_factor: problem.output.scale()
-            * GRADIENT_FACTOR
-            * problem.mean_factor()
-            * f64::from(problem.inv_range),
+        gradient_factors: factors
+            .map(|factor| problem.output.scale() * GRADIENT_FACTOR * problem.mean_factor() * f64::from(factor as f32)),
     }
 }
 
@@ -114,6 +115,7 @@ fn set_gradients<'a>(job: &mut Job<'a>, grad_img1: Option<Sink<'a>>, grad_img2: 
         (Some(only), None) => ([only; 2], 1),
         (None, Some(only)) => {
             job.images.swap();
+            job.gradient_factors.swap(0, 1);
             ([only; 2], 1)
         }
         (None, None) => return 0,
@@ -126,7 +128,7 @@ fn run_with_value(rung: Rung, planes: usize, mut job: Job<'_>, ssim: &mut [f32])
     let problem = job.problem;
     if problem.reduction == Reduction::Map {
         // SAFETY: `ssim` holds values() floats, here the dense map, borrowed for as long as the job.
-        job.map = Some(unsafe { Sink::from_raw(ssim.as_mut_ptr(), map_strides(problem)) });
+        job.map = Some(unsafe { Sink::from_raw(ssim.as_mut_ptr().cast(), Dtype::F32, map_strides(problem)) });
         return run(rung, planes, &job, None);
     }
     // Collected in place: no second allocation.
@@ -179,7 +181,7 @@ fn units_together(problem: &Problem, units: usize, threads: usize) -> usize {
 }
 
 /// The dense map, [N][C][height][width].
-fn map_strides(problem: &Problem) -> Strides {
+pub(super) fn map_strides(problem: &Problem) -> Strides {
     let pixels = problem.map_pixels();
     Strides {
         n: problem.shape.c * pixels,
@@ -191,21 +193,21 @@ fn map_strides(problem: &Problem) -> Strides {
 }
 
 /// One kind of saved plane, [N][C][H][pitch].
-fn saved_strides(problem: &Problem) -> Strides {
+pub(super) fn saved_strides(problem: &Problem) -> Strides {
     let pitch = problem.saved_pitch();
     let plane = problem.shape.h * pitch;
     Strides { n: problem.shape.c * plane, c: plane, h: pitch, w: 1, extent: problem.shape.planes() * plane }
 }
 
 /// Zeros around the map in every saved plane, and in the columns that round a row up.
-fn clear_margins(problem: &Problem, saved: &mut [f32]) {
+pub(super) fn clear_margins<T: Copy + Default>(problem: &Problem, saved: &mut [T]) {
     let (map, h) = (problem.map, problem.shape.h);
     for (index, row) in saved.chunks_exact_mut(problem.saved_pitch()).enumerate() {
         if (map.top..map.bottom()).contains(&(index % h)) {
-            row[..map.left].fill(0.0);
-            row[map.right()..].fill(0.0);
+            row[..map.left].fill(T::default());
+            row[map.right()..].fill(T::default());
         } else {
-            row.fill(0.0);
+            row.fill(T::default());
         }
     }
 }

@@ -67,16 +67,17 @@ pub(super) unsafe fn gradient<V: Vector, const M: usize>(
 ) {
     let problem = job.problem;
     let Some(sinks) = &job.gradients else { return };
-    let factor = match job.upstream {
-        Upstream::Groups(groups) => f64::from(groups[at.plane / problem.planes_per_group()]) * job.gradient_factor,
+    let upstream = match job.upstream {
+        Upstream::Groups(groups) => f64::from(groups[at.plane / problem.planes_per_group()]),
         // A map is multiplied onto the partial planes instead.
-        Upstream::None | Upstream::Map(_) => job.gradient_factor,
+        Upstream::None | Upstream::Map(_) => 1.0,
     };
+    let factors = job.gradient_factors.map(|factor| (upstream * factor) as f32);
     let current = at.band % 2;
     // SAFETY: the caller's promise that the processor has V's instructions.
     unsafe {
         for lane in (0..TILE).step_by(V::LANES) {
-            let combine = Combine { lanes, factor: factor as f32, input, filtered, current, lane };
+            let combine = Combine { lanes, factors, input, filtered, current, lane };
             combine.block::<M, 0>(&mut tiles.gradients);
             combine.block::<M, 4>(&mut tiles.gradients);
             combine.block::<M, 8>(&mut tiles.gradients);
@@ -91,7 +92,7 @@ pub(super) unsafe fn gradient<V: Vector, const M: usize>(
 
 struct Combine<'a, V> {
     lanes: &'a Lanes<V>,
-    factor: f32,
+    factors: [f32; 2],
     input: &'a Input,
     filtered: &'a Filtered,
     current: usize,
@@ -99,7 +100,7 @@ struct Combine<'a, V> {
 }
 
 impl<V: Vector> Combine<'_, V> {
-    /// Rows FIRST to FIRST + 3: factor * [G*m + u G*pu +- v G*pv], u and v relative to the shift.
+    /// Rows FIRST to FIRST + 3: the factor of each gradient * [G*m + u G*pu +- v G*pv], u and v relative to the shift.
     #[inline(always)]
     unsafe fn block<const M: usize, const FIRST: usize>(&self, out: &mut [Tile; 2]) {
         let Combine { current, lane, .. } = *self;
@@ -116,7 +117,7 @@ impl<V: Vector> Combine<'_, V> {
                     let v = V::load(self.input.v[current].0[row].as_ptr().add(lane));
                     let with_u = u.mul_add(pu[i], mean[i]);
                     let all = if m == 0 { v.mul_add(pv[i], with_u) } else { v.neg_mul_add(pv[i], with_u) };
-                    all.mul(V::splat(self.factor)).store(out[m].0[row].as_mut_ptr().add(lane));
+                    all.mul(V::splat(self.factors[m])).store(out[m].0[row].as_mut_ptr().add(lane));
                 }
             }
         }

@@ -1,11 +1,12 @@
-//! Reads rows of both images into tiles of u = x + y and v = x - y, scaled by 1/range, zero outside the image, and
+//! Reads rows of both images, of any dtype, into tiles of u = x + y and v = x - y, scaled to a range of 1, zero outside the image, and
 //! relative to a pixel of the tile.
 
+use super::convert;
 use super::pixel::Shift;
 use super::scratch::Input;
 use super::simd::Vector;
 use super::tile::{RADIUS, TILE};
-use crate::layout::Source;
+use crate::layout::{Dtype, Source};
 use crate::problem::Shape;
 
 /// Both images and where to read them.
@@ -13,13 +14,15 @@ pub(super) struct Images<'a> {
     pub(super) img1: Source<'a>,
     pub(super) img2: Source<'a>,
     pub(super) shape: Shape,
-    pub(super) inv_range: f32,
+    /// What the pixels of img1 and img2 are multiplied by: their scale over the data range.
+    pub(super) factors: [f32; 2],
 }
 
 impl Images<'_> {
     /// Exchanges img1 and img2.
     pub(super) fn swap(&mut self) {
         std::mem::swap(&mut self.img1, &mut self.img2);
+        self.factors.swap(0, 1);
     }
 }
 
@@ -41,8 +44,45 @@ pub(super) struct Window {
 /// The processor has V's instructions; the plane is inside the shape of both images.
 #[inline(always)]
 pub(super) unsafe fn load<V: Vector>(images: &Images<'_>, window: Window, inputs: &mut [Input]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if images.img1.dtype() == Dtype::F32 && images.img2.dtype() == Dtype::F32 {
+            load_rows::<V, true>(images, window, inputs);
+        } else {
+            load_rows::<V, false>(images, window, inputs);
+        }
+    }
+}
+
+/// A row of an image from one pixel on.
+#[derive(Clone, Copy)]
+struct Row {
+    address: *const u8,
+    stride: usize,
+    dtype: Dtype,
+}
+
+impl Row {
+    #[inline(always)]
+    fn new((address, stride): (*const u8, usize), dtype: Dtype) -> Self {
+        Row { address, stride, dtype }
+    }
+
+    /// # Safety
+    /// There is a pixel `at` columns further.
+    #[inline(always)]
+    unsafe fn from(self, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Row { address: unsafe { self.address.add(at * self.stride * self.dtype.size()) }, ..self }
+    }
+}
+
+/// F32: both images are of f32.
+#[inline(always)]
+unsafe fn load_rows<V: Vector, const F32: bool>(images: &Images<'_>, window: Window, inputs: &mut [Input]) {
     let Shape { c, h, w, .. } = images.shape;
     let (n, c) = (window.plane / c, window.plane % c);
+    let dtypes = if F32 { [Dtype::F32; 2] } else { [images.img1.dtype(), images.img2.dtype()] };
     for (g, input) in inputs.iter_mut().enumerate() {
         // SAFETY: the plane is inside the shape.
         input.shift[window.slot] = unsafe { shift(images, n, c, &window, g) };
@@ -61,25 +101,25 @@ pub(super) unsafe fn load<V: Vector>(images: &Images<'_>, window: Window, inputs
         unsafe {
             let row = if inside { row as usize } else { 0 };
             let column = if inside { (window.first_column + first as isize) as usize } else { 0 };
-            let (x, y) = (images.img1.at(n, c, row, column), images.img2.at(n, c, row, column));
+            let x = Row::new(images.img1.at(n, c, row, column), dtypes[0]);
+            let y = Row::new(images.img2.at(n, c, row, column), dtypes[1]);
             for (g, input) in inputs.iter_mut().enumerate() {
                 let shift = input.shift[window.slot];
                 let (u, v) = (&mut input.u[window.slot].0[r], &mut input.v[window.slot].0[r]);
                 if inside && whole.contains(&g) {
                     let at = g * TILE - first;
-                    let (x, y) = ((x.0.add(at * x.1), x.1), (y.0.add(at * y.1), y.1));
-                    sum_and_difference::<V>(x, y, images.inv_range, shift, u, v);
+                    sum_and_difference::<V>(x.from(at), y.from(at), images.factors, shift, u, v);
                     continue;
                 }
-                let (mut edge_x, mut edge_y) = ([0.0; TILE], [0.0; TILE]);
+                let (mut edge_x, mut edge_y) = ([0.0f32; TILE], [0.0f32; TILE]);
                 if inside {
                     for at in first.max(g * TILE)..last.min(g * TILE + TILE) {
-                        edge_x[at - g * TILE] = *x.0.add((at - first) * x.1);
-                        edge_y[at - g * TILE] = *y.0.add((at - first) * y.1);
+                        edge_x[at - g * TILE] = convert::load_one(x.from(at - first).address, x.dtype);
+                        edge_y[at - g * TILE] = convert::load_one(y.from(at - first).address, y.dtype);
                     }
                 }
-                let (x, y) = ((edge_x.as_ptr(), 1), (edge_y.as_ptr(), 1));
-                sum_and_difference::<V>(x, y, images.inv_range, shift, u, v);
+                let [x, y] = [&edge_x, &edge_y].map(|edge| Row::new((edge.as_ptr().cast(), 1), Dtype::F32));
+                sum_and_difference::<V>(x, y, images.factors, shift, u, v);
             }
         }
     }
@@ -94,27 +134,30 @@ unsafe fn shift(images: &Images<'_>, n: usize, c: usize, window: &Window, tile: 
     let column = nearest(window.first_column + (tile * TILE) as isize + CENTRE, images.shape.w);
     // SAFETY: row and column are inside the image, and the plane is by the caller's promise.
     unsafe {
-        let (x, y) = (*images.img1.at(n, c, row, column).0, *images.img2.at(n, c, row, column).0);
-        Shift::new(x * images.inv_range, y * images.inv_range)
+        let x = convert::load_one(images.img1.at(n, c, row, column).0, images.img1.dtype());
+        let y = convert::load_one(images.img2.at(n, c, row, column).0, images.img2.dtype());
+        Shift::new(x * images.factors[0], y * images.factors[1])
     }
 }
 
-/// x and y: the first pixel, and the stride to the next.
+/// x and y: rows of TILE pixels or more.
 #[inline(always)]
 unsafe fn sum_and_difference<V: Vector>(
-    x: (*const f32, usize),
-    y: (*const f32, usize),
-    scale: f32,
+    x: Row,
+    y: Row,
+    factors: [f32; 2],
     shift: Shift,
     u: &mut [f32; TILE],
     v: &mut [f32; TILE],
 ) {
     // SAFETY: x and y are valid for TILE pixels, the caller's promise.
     unsafe {
-        let (scale, shift_u, shift_v) = (V::splat(scale), V::splat(shift.u), V::splat(shift.v));
+        let (factor_x, factor_y) = (V::splat(factors[0]), V::splat(factors[1]));
+        let (shift_u, shift_v) = (V::splat(shift.u), V::splat(shift.v));
         for lane in (0..TILE).step_by(V::LANES) {
-            let x = V::load_strided(x.0.add(lane * x.1), x.1).mul(scale);
-            let y = V::load_strided(y.0.add(lane * y.1), y.1).mul(scale);
+            let (from_x, from_y) = (x.from(lane), y.from(lane));
+            let x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride).mul(factor_x);
+            let y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride).mul(factor_y);
             x.add(y).sub(shift_u).store(u.as_mut_ptr().add(lane));
             // Knuth's two-sum: `lost` is what rounding x - y loses, which matters where the images differ by a constant
             // and by little else.

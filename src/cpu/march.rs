@@ -47,8 +47,8 @@ pub(super) struct Job<'a> {
     /// Gradients of img1 and img2, as many as M says; none: the value alone.
     pub(super) gradients: Option<[Sink<'a>; 2]>,
     pub(super) upstream: Upstream<'a>,
-    /// Multiplied onto each element of the gradient.
-    pub(super) gradient_factor: f64,
+    /// Multiplied onto each element of the first and of the second gradient.
+    pub(super) gradient_factors: [f64; 2],
 }
 
 /// Vectors of constants.

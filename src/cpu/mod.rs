@@ -1,14 +1,16 @@
 //! The CPU backend.
 //!
 //! `march` computes a unit of `grid` in cache, with `gradient` for the way back; `tile` and `pixel` are its arithmetic,
-//! generic over the vectors of `simd`; `rung` compiles it for each instruction set; `threads` shares the units. Nothing as
-//! large as an image is allocated: less than half a MiB per thread, whatever the size.
+//! generic over the vectors of `simd`; `convert` knows the other dtypes; `rung` compiles it for each instruction set;
+//! `threads` shares the units. `double` computes images of f64. Nothing as large as an image is allocated: less than half a MiB per thread, whatever the size.
 //!
 //! What becomes of NaN, infinity and other hard inputs is a table in the README, which holds for CUDA as well.
 
 #![allow(clippy::needless_range_loop, reason = "the loops over lanes, taps and planes index several arrays at once")]
 
 mod call;
+mod convert;
+mod double;
 mod gradient;
 mod grid;
 mod input;
@@ -22,7 +24,8 @@ mod simd;
 pub(crate) mod threads;
 mod tile;
 
-use crate::layout::{Sink, Source};
+use crate::layout::{Dtype, Sink, Source};
+use crate::pixels::{Values, ValuesMut};
 use crate::problem::Problem;
 use crate::status::Result;
 use rung::Rung;
@@ -36,31 +39,46 @@ pub(crate) fn forward(
     problem: &Problem,
     img1: Source<'_>,
     img2: Source<'_>,
-    ssim: &mut [f32],
-    saved: Option<&mut [f32]>,
+    ssim: ValuesMut<'_>,
+    saved: Option<ValuesMut<'_>>,
 ) -> Result<()> {
-    call::forward(Rung::current()?, problem, img1, img2, ssim, saved)
+    let rung = Rung::current()?;
+    if problem.precision() == Dtype::F64 {
+        let saved = saved.map(ValuesMut::f64).transpose()?;
+        return double::forward(rung, problem, [img1, img2], ssim.f64()?, saved);
+    }
+    call::forward(rung, problem, img1, img2, ssim.f32()?, saved.map(ValuesMut::f32).transpose()?)
 }
 
 pub(crate) fn backward(
     problem: &Problem,
     img1: Source<'_>,
     img2: Source<'_>,
-    saved: Option<&[f32]>,
-    grad_ssim: Option<&[f32]>,
+    saved: Option<Values<'_>>,
+    grad_ssim: Option<Values<'_>>,
     grad_img1: Option<Sink<'_>>,
     grad_img2: Option<Sink<'_>>,
 ) -> Result<()> {
-    call::backward(Rung::current()?, problem, img1, img2, saved, grad_ssim, grad_img1, grad_img2)
+    let rung = Rung::current()?;
+    if problem.precision() == Dtype::F64 {
+        let (saved, grad_ssim) = (saved.map(Values::f64).transpose()?, grad_ssim.map(Values::f64).transpose()?);
+        return double::backward(rung, problem, [img1, img2], saved, grad_ssim, [grad_img1, grad_img2]);
+    }
+    let (saved, grad_ssim) = (saved.map(Values::f32).transpose()?, grad_ssim.map(Values::f32).transpose()?);
+    call::backward(rung, problem, img1, img2, saved, grad_ssim, grad_img1, grad_img2)
 }
 
 pub(crate) fn value_and_grad(
     problem: &Problem,
     img1: Source<'_>,
     img2: Source<'_>,
-    ssim: &mut [f32],
+    ssim: ValuesMut<'_>,
     grad_img1: Option<Sink<'_>>,
     grad_img2: Option<Sink<'_>>,
 ) -> Result<()> {
-    call::value_and_grad(Rung::current()?, problem, img1, img2, ssim, grad_img1, grad_img2)
+    let rung = Rung::current()?;
+    if problem.precision() == Dtype::F64 {
+        return double::value_and_grad(rung, problem, [img1, img2], ssim.f64()?, [grad_img1, grad_img2]);
+    }
+    call::value_and_grad(rung, problem, img1, img2, ssim.f32()?, grad_img1, grad_img2)
 }

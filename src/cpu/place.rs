@@ -1,9 +1,10 @@
 //! Where a tile lies in a map or an image, and the copies between them.
 
+use super::convert;
 use super::pixel::Inside;
 use super::simd::Vector;
 use super::tile::{TILE, Tile};
-use crate::layout::{Sink, Source};
+use crate::layout::{Dtype, Sink, Source};
 use crate::problem::Problem;
 
 /// A tile of a plane, in rows and columns of the map or the image, with its part that exists.
@@ -21,7 +22,7 @@ impl Place {
         Place { row: self.row + rows, column: self.column + columns, ..self }
     }
 
-    /// Reads from a map or plane whose columns are side by side; zero outside.
+    /// Reads from a map or plane of f32 whose columns are side by side; zero outside.
     #[inline(always)]
     pub(super) unsafe fn read(&self, from: &Source<'_>, tile: &mut Tile) {
         if self.inside.rows < TILE || self.inside.columns < TILE {
@@ -30,7 +31,7 @@ impl Place {
         for (r, row) in tile.0.iter_mut().take(self.inside.rows).enumerate() {
             // SAFETY: the caller's promise that the place is inside the shape of `from`.
             unsafe {
-                let (pixels, _) = from.at(self.image, self.channel, self.row + r, self.column);
+                let pixels = from.at(self.image, self.channel, self.row + r, self.column).0.cast::<f32>();
                 // A whole row has a length that the compiler knows.
                 if self.inside.columns == TILE {
                     *row = pixels.cast::<[f32; TILE]>().read_unaligned();
@@ -41,17 +42,18 @@ impl Place {
         }
     }
 
+    /// Writes to a map or plane of f32 whose columns are side by side.
     #[inline(always)]
     pub(super) unsafe fn write(&self, to: &Sink<'_>, tile: &Tile) {
         for (r, row) in tile.0.iter().take(self.inside.rows).enumerate() {
             // SAFETY: the caller's promise that the place is inside the shape of `to`, and the unit's own.
             unsafe {
+                let pixels = to.at(self.image, self.channel, self.row + r, self.column).0.cast::<f32>();
                 // A whole row has a length that the compiler knows.
                 if self.inside.columns == TILE {
-                    to.write_row(self.image, self.channel, self.row + r, self.column, row);
+                    pixels.cast::<[f32; TILE]>().write_unaligned(*row);
                 } else {
-                    let from = &row[..self.inside.columns];
-                    to.write_row(self.image, self.channel, self.row + r, self.column, from);
+                    std::ptr::copy_nonoverlapping(row.as_ptr(), pixels, self.inside.columns);
                 }
             }
         }
@@ -82,13 +84,16 @@ pub(super) unsafe fn write_clipped<V: Vector>(
         }
         // SAFETY: row and columns are inside the image, and this tile belongs to this unit alone.
         unsafe {
-            if count == TILE {
-                let (pixels, stride) = to.at(image, channel, row as usize, first as usize);
+            let (pixels, stride) = to.at(image, channel, row as usize, first as usize);
+            if count < TILE {
+                convert::store(&from[skipped..skipped + count], pixels, to.dtype(), stride);
+            } else if to.dtype() == Dtype::F32 {
                 for lane in (0..TILE).step_by(V::LANES) {
-                    V::load(from.as_ptr().add(lane)).store_strided(pixels.add(lane * stride), stride);
+                    let pixels = pixels.cast::<f32>().add(lane * stride);
+                    V::load(from.as_ptr().add(lane)).store_strided(pixels, stride);
                 }
             } else {
-                to.write_row(image, channel, row as usize, first as usize, &from[skipped..skipped + count]);
+                convert::store(from, pixels, to.dtype(), stride);
             }
         }
     }

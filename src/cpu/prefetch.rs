@@ -6,8 +6,11 @@ use super::tile::TILE;
 use crate::layout::Source;
 use crate::problem::Shape;
 
-/// Columns that are at most this many elements apart are worth asking for: farther apart, each element is a line of its own.
-const MOST_STRIDE: usize = 4;
+/// Rows of a tile that cover at most this many bytes are worth asking for: with larger ones, each element is a line of its
+/// own.
+const MOST_BYTES: usize = 4 * LINE;
+/// Bytes of a line of memory.
+const LINE: usize = 64;
 
 /// Asks for the part of a tile at `row`, `column` of a plane that lies inside the image; WRITE: it will be written.
 ///
@@ -28,15 +31,16 @@ pub(super) unsafe fn tile<V: Vector, const WRITE: bool>(
     }
     let column = (last_column as usize).min(shape.w - 1);
     // SAFETY: row and column are inside the image.
-    let (mut address, stride) = unsafe { image.at(plane / shape.c, plane % shape.c, first as usize, column) };
-    if stride > MOST_STRIDE {
+    let (mut address, _) = unsafe { image.at(plane / shape.c, plane % shape.c, first as usize, column) };
+    let row_bytes = TILE * image.column_bytes();
+    if row_bytes > MOST_BYTES {
         return;
     }
     for _ in first..last {
-        for line in 0..stride {
+        for line in 0..row_bytes.div_ceil(LINE) {
             // SAFETY: a prefetch of any address is harmless.
-            unsafe { V::prefetch::<WRITE>(address.wrapping_sub(line * TILE)) };
+            unsafe { V::prefetch::<WRITE>(address.wrapping_sub(line * LINE)) };
         }
-        address = address.wrapping_add(image.row_stride());
+        address = address.wrapping_add(image.row_bytes());
     }
 }

@@ -69,7 +69,7 @@ pub(super) trait Vector: Copy {
 
     /// Asks for a line of memory, into the level-2 cache to be read, or into the level-1 cache to be written. Any address
     /// will do.
-    unsafe fn prefetch<const WRITE: bool>(address: *const f32);
+    unsafe fn prefetch<const WRITE: bool>(address: *const u8);
 
     /// `to[column][row] = from[row][column]`.
     unsafe fn transpose(from: &Tile, to: &mut Tile);

@@ -15,6 +15,7 @@ mod process;
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
+use crate::layout::Dtype;
 use crate::problem::{Output, Problem};
 use crate::status::{Error, Result};
 use context::{Allocation, CurrentContext, with_cleanup};
@@ -87,9 +88,20 @@ pub(crate) fn preload(ordinal: i32) -> Result<()> {
     with_cleanup(loaded, if keep { context.leave_and_keep() } else { context.leave() })
 }
 
-/// Refuses what only the CPU computes so far: the one place that says so.
-pub(crate) fn refuse_unsupported(problem: &Problem) -> Result<()> {
+/// Refuses what only the CPU computes so far: the one place that says so. `gradients`: those that the call asks for.
+pub(crate) fn refuse_unsupported(problem: &Problem, gradients: [bool; 2]) -> Result<()> {
     let unsupported = |what: &str| Err(Error::Unsupported(format!("{what} is not supported on CUDA by this version")));
+    for (i, name) in ["img1", "img2"].into_iter().enumerate() {
+        if problem.dtypes[i] != Dtype::F32 {
+            return unsupported(&format!("{name}: dtype {}", problem.dtypes[i].name()));
+        }
+        if problem.scales[i] != 1.0 {
+            return unsupported(&format!("{name}: scale {}", problem.scales[i]));
+        }
+        if gradients[i] && problem.grad_dtypes[i] != Dtype::F32 {
+            return unsupported(&format!("grad_{name}: dtype {}", problem.grad_dtypes[i].name()));
+        }
+    }
     if problem.output != Output::Ssim {
         return unsupported("output other than FSSIM_OUTPUT_SSIM");
     }

@@ -76,6 +76,10 @@ MISTAKE(ssim_on_the_host, FSSIM_ERROR_DEVICE, "ssim", k.ssim = host_address())
 MISTAKE(grad_img1_on_the_host, FSSIM_ERROR_DEVICE, "grad_img1", k.grad1 = host_address())
 MISTAKE(grad_img2_on_the_host, FSSIM_ERROR_DEVICE, "grad_img2", k.grad2 = host_address())
 MISTAKE(device_memory_on_the_cpu, FSSIM_ERROR_DEVICE, "img1", k.options.device = FSSIM_DEVICE_CPU)
+MISTAKE(img1_f16, FSSIM_ERROR_UNSUPPORTED, "img1: dtype F16", k.options.img1.dtype = FSSIM_DTYPE_F16)
+MISTAKE(img2_u8, FSSIM_ERROR_UNSUPPORTED, "img2: dtype U8", k.options.img2.dtype = FSSIM_DTYPE_U8)
+MISTAKE(grad_img2_bf16, FSSIM_ERROR_UNSUPPORTED, "grad_img2: dtype BF16", k.options.grad_img2.dtype = FSSIM_DTYPE_BF16)
+MISTAKE(img1_scaled, FSSIM_ERROR_UNSUPPORTED, "img1: scale 2", k.options.img1.scale = 2)
 MISTAKE(img1_on_the_host_with_cuda, FSSIM_ERROR_DEVICE, "img1", k.options.device = FSSIM_DEVICE_CUDA;
         k.img1 = host_address())
 MISTAKE(overlap_before_device, FSSIM_ERROR_OVERLAP, "grad_img2", k.grad1 = k.grad2; k.img1 = host_address())
@@ -120,6 +124,10 @@ int main(void) {
     RUN(grad_img1_on_the_host);
     RUN(grad_img2_on_the_host);
     RUN(device_memory_on_the_cpu);
+    RUN(img1_f16);
+    RUN(img2_u8);
+    RUN(grad_img2_bf16);
+    RUN(img1_scaled);
     RUN(img1_on_the_host_with_cuda);
     RUN(overlap_before_device);
     RUN(device_before_workspace);

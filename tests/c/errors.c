@@ -118,14 +118,13 @@ SPOIL(grad_img2_broadcast, set_strides(&O->grad_img2, 960, 320, 20, 0))
 SPOIL(grad_img1_rows_overlap, set_strides(&O->grad_img1, 960, 320, 19, 1))
 SPOIL(grad_img2_same_strides, set_strides(&O->grad_img2, 960, 320, 1, 1))
 
-SPOIL(img1_f16, O->img1.dtype = FSSIM_DTYPE_F16)
-SPOIL(img2_bf16, O->img2.dtype = FSSIM_DTYPE_BF16)
-SPOIL(img1_u8, O->img1.dtype = FSSIM_DTYPE_U8)
-SPOIL(img2_f64, O->img2.dtype = FSSIM_DTYPE_F64)
-SPOIL(grad_img1_f16, O->grad_img1.dtype = FSSIM_DTYPE_F16)
-SPOIL(grad_img2_f64, O->grad_img2.dtype = FSSIM_DTYPE_F64)
-SPOIL(img1_scaled, O->img1.scale = 1.0 / 255)
-SPOIL(img2_scaled, O->img2.scale = -2)
+SPOIL(img1_f64_alone, O->img1.dtype = FSSIM_DTYPE_F64)
+SPOIL(img2_f64_alone, O->img2.dtype = FSSIM_DTYPE_F64)
+SPOIL(grad_img1_u8, O->grad_img1.dtype = FSSIM_DTYPE_U8)
+SPOIL(grad_img2_f64_alone, O->grad_img2.dtype = FSSIM_DTYPE_F64)
+SPOIL(images_f64_gradient_f32, O->img1.dtype = O->img2.dtype = O->grad_img2.dtype = FSSIM_DTYPE_F64)
+SPOIL(scale_below_f32, O->img1.scale = 1e-300)
+SPOIL(scale_beyond_f32, O->img2.scale = 1e300)
 SPOIL(window_uniform, O->window = FSSIM_WINDOW_UNIFORM)
 SPOIL(window_size_7, O->window_size = 7)
 SPOIL(window_size_33, O->window_size = 33)
@@ -256,14 +255,13 @@ static const mistake mistakes[] = {
     M(grad_img2_broadcast, ALL, LAYOUT, "grad_img2"),
     M(grad_img1_rows_overlap, ALL, LAYOUT, "grad_img1"),
     M(grad_img2_same_strides, ALL, LAYOUT, "grad_img2"),
-    M(img1_f16, ALL, UNSUPPORTED, "img1: dtype 1"),
-    M(img2_bf16, ALL, UNSUPPORTED, "img2: dtype 2"),
-    M(img1_u8, ALL, UNSUPPORTED, "img1: dtype 3"),
-    M(img2_f64, ALL, UNSUPPORTED, "img2: dtype 4"),
-    M(grad_img1_f16, ALL, UNSUPPORTED, "grad_img1: dtype 1"),
-    M(grad_img2_f64, ALL, UNSUPPORTED, "grad_img2: dtype 4"),
-    M(img1_scaled, ALL, UNSUPPORTED, "img1: scale 0.0039"),
-    M(img2_scaled, ALL, UNSUPPORTED, "img2: scale -2"),
+    M(img1_f64_alone, ALL, LAYOUT, "img1: dtype is F64 and img2: dtype is F32"),
+    M(img2_f64_alone, ALL, LAYOUT, "img1: dtype is F32 and img2: dtype is F64"),
+    M(grad_img1_u8, ALL, LAYOUT, "grad_img1: dtype is U8"),
+    M(grad_img2_f64_alone, HAS_GRADIENTS, LAYOUT, "grad_img2: dtype is F64"),
+    M(images_f64_gradient_f32, HAS_GRADIENTS, LAYOUT, "grad_img1: dtype is F32"),
+    M(scale_below_f32, ALL, LAYOUT, "img1: scale is"),
+    M(scale_beyond_f32, ALL, LAYOUT, "img2: scale is"),
     M(window_uniform, ALL, UNSUPPORTED, "window 1"),
     M(window_size_7, ALL, UNSUPPORTED, "window_size 7"),
     M(window_size_33, ALL, UNSUPPORTED, "window_size 33"),

@@ -38,8 +38,8 @@ static void check_size_function(size_function size) {
     o.img1.stride_w = -1;
     CHECK_STATUS(size(1, 3, 32, 32, &o, &bytes), FSSIM_ERROR_LAYOUT);
     CHECK_OK(fssim_options_init(&o, sizeof o));
-    o.img1.dtype = FSSIM_DTYPE_F16;
-    CHECK_STATUS(size(1, 3, 32, 32, &o, &bytes), FSSIM_ERROR_UNSUPPORTED);
+    o.img1.dtype = FSSIM_DTYPE_F64;
+    CHECK_STATUS(size(1, 3, 32, 32, &o, &bytes), FSSIM_ERROR_LAYOUT);
     o.struct_size--;
     CHECK_STATUS(size(1, 3, 32, 32, &o, &bytes), FSSIM_ERROR_STRUCT_SIZE);
     CHECK(bytes == poison);
@@ -56,6 +56,14 @@ static void saved_size_checks_and_answers(void) {
     o.saved_for = FSSIM_SAVE_FOR_IMG1 | FSSIM_SAVE_FOR_IMG2;
     CHECK_OK(fssim_saved_size(2, 3, 40, 50, &o, &both));
     CHECK(one < both);
+    // Doubles are saved as doubles, bytes as floats.
+    size_t doubles = 0, bytes = 0;
+    o.img1.dtype = o.img2.dtype = FSSIM_DTYPE_F64;
+    CHECK_OK(fssim_saved_size(2, 3, 40, 50, &o, &doubles));
+    CHECK(doubles == 2 * both);
+    o.img1.dtype = o.img2.dtype = FSSIM_DTYPE_U8;
+    CHECK_OK(fssim_saved_size(2, 3, 40, 50, &o, &bytes));
+    CHECK(bytes == both);
 }
 
 static void workspace_size_checks_and_answers(void) {

@@ -28,7 +28,7 @@ static void k2_zero(call* k) { k->options->k2 = 0; }
 static void not_saved(call* k) { k->options->saved_for = FSSIM_SAVE_FOR_IMG2; }
 static void unknown_dtype(call* k) { k->options->img1.dtype = 77; }
 static void negative_stride(call* k) { k->options->grad_img1.stride_w = -1; }
-static void f16(call* k) { k->options->img2.dtype = FSSIM_DTYPE_F16; }
+static void gradient_of_bytes(call* k) { k->options->grad_img2.dtype = FSSIM_DTYPE_U8; }
 static void window_size_7(call* k) { k->options->window_size = 7; }
 static void misaligned_img2(call* k) { k->img2 = (const char*)k->img2 + 2; }
 static void misaligned_saved(call* k) { k->saved = (char*)k->saved + 4; }
@@ -52,7 +52,7 @@ static mistake mistakes[] = {
     M(not_saved, OPTIONS, HAS_SAVED_INPUT, OPTION),
     M(unknown_dtype, LAYOUT, ALL, LAYOUT),
     M(negative_stride, LAYOUT, ALL, LAYOUT),
-    M(f16, UNSUPPORTED, ALL, UNSUPPORTED),
+    M(gradient_of_bytes, LAYOUT, ALL, LAYOUT),
     M(window_size_7, UNSUPPORTED, ALL, UNSUPPORTED),
     M(misaligned_img2, ALIGNMENT, ALL, ALIGNMENT),
     M(misaligned_saved, ALIGNMENT, HAS_SAVED_INPUT | HAS_SAVED_OUTPUT, ALIGNMENT),

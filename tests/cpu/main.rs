@@ -5,6 +5,7 @@ mod support;
 
 mod accuracy;
 mod determinism;
+mod dtypes;
 mod harness;
 mod hazards;
 mod layouts;

@@ -151,7 +151,7 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn prefetch<const WRITE: bool>(address: *const f32) {
+    unsafe fn prefetch<const WRITE: bool>(address: *const u8) {
         unsafe {
             if WRITE {
                 _mm_prefetch::<_MM_HINT_ET0>(address.cast());

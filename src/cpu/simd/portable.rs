@@ -96,7 +96,7 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    unsafe fn prefetch<const WRITE: bool>(_address: *const f32) {}
+    unsafe fn prefetch<const WRITE: bool>(_address: *const u8) {}
 
     #[inline(always)]
     unsafe fn transpose(from: &Tile, to: &mut Tile) {

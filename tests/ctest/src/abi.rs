@@ -136,7 +136,7 @@ extern "C" {
         h: i64,
         w: i64,
         options: *const fssim_options,
-        ssim: *mut f32,
+        ssim: *mut c_void,
         saved: *mut c_void,
     ) -> fssim_status;
     pub fn fssim_backward(
@@ -148,7 +148,7 @@ extern "C" {
         w: i64,
         options: *const fssim_options,
         saved: *const c_void,
-        grad_ssim: *const f32,
+        grad_ssim: *const c_void,
         grad_img1: *mut c_void,
         grad_img2: *mut c_void,
     ) -> fssim_status;
@@ -160,7 +160,7 @@ extern "C" {
         h: i64,
         w: i64,
         options: *const fssim_options,
-        ssim: *mut f32,
+        ssim: *mut c_void,
         grad_img1: *mut c_void,
         grad_img2: *mut c_void,
     ) -> fssim_status;
@@ -173,7 +173,7 @@ extern "C" {
         h: i64,
         w: i64,
         options: *const fssim_options,
-        ssim: *mut f32,
+        ssim: *mut c_void,
         saved: *mut c_void,
         workspace: *mut c_void,
         workspace_bytes: size_t,
@@ -188,7 +188,7 @@ extern "C" {
         w: i64,
         options: *const fssim_options,
         saved: *const c_void,
-        grad_ssim: *const f32,
+        grad_ssim: *const c_void,
         grad_img1: *mut c_void,
         grad_img2: *mut c_void,
         workspace: *mut c_void,
@@ -203,7 +203,7 @@ extern "C" {
         h: i64,
         w: i64,
         options: *const fssim_options,
-        ssim: *mut f32,
+        ssim: *mut c_void,
         grad_img1: *mut c_void,
         grad_img2: *mut c_void,
         workspace: *mut c_void,
