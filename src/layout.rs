@@ -32,10 +32,10 @@ impl Dtype {
         }
     }
 
-    /// What a pixel is multiplied by on load unless the caller says otherwise: bytes are taken as 0 to 1.
-    pub const fn default_scale(self) -> f64 {
+    /// What a pixel is multiplied by on load unless the caller says otherwise: bytes span the data range.
+    pub const fn default_scale(self, data_range: f64) -> f64 {
         match self {
-            Dtype::U8 => 1.0 / 255.0,
+            Dtype::U8 => data_range / 255.0,
             _ => 1.0,
         }
     }
@@ -98,8 +98,8 @@ impl Layout {
     }
 
     /// The factor on load.
-    pub(crate) fn resolved_scale(&self) -> f64 {
-        if self.scale == 0.0 { self.dtype.default_scale() } else { self.scale }
+    pub(crate) fn resolved_scale(&self, data_range: f64) -> f64 {
+        if self.scale == 0.0 { self.dtype.default_scale(data_range) } else { self.scale }
     }
 
     /// Checks the strides of an input against a shape. `name` is used in the message.

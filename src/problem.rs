@@ -278,7 +278,7 @@ impl Problem {
             )));
         }
         let dtypes = [options.img1.dtype, options.img2.dtype];
-        let scales = [&options.img1, &options.img2].map(Layout::resolved_scale);
+        let scales = [&options.img1, &options.img2].map(|layout| layout.resolved_scale(options.data_range));
         for (name, scale) in [("img1", scales[0]), ("img2", scales[1])] {
             if !scale.is_finite() {
                 return Err(Error::Layout(format!("{name}: scale is {scale}; expected a finite number")));

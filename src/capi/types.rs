@@ -48,7 +48,7 @@ pub const FSSIM_DTYPE_F32: i32 = 0;
 pub const FSSIM_DTYPE_F16: i32 = 1;
 /// bfloat16. On CUDA not supported yet.
 pub const FSSIM_DTYPE_BF16: i32 = 2;
-/// Unsigned byte, for images only; `scale` defaults to 1/255. On CUDA not supported yet.
+/// Unsigned byte, for images only; `scale` defaults to data_range/255. On CUDA not supported yet.
 pub const FSSIM_DTYPE_U8: i32 = 3;
 /// 64-bit floating point, on the CPU only, for both images and every gradient asked for, or for none. Then everything is
 /// computed in it, and `ssim`, `grad_ssim` and `saved` hold doubles.
@@ -115,7 +115,7 @@ pub struct fssim_layout {
     /// Set to zero.
     pub reserved: i32,
     /// What each element is multiplied by on load; data_range is that of the products. 0: the default of the dtype (1 for
-    /// floating point, 1/255 for u8). Divided by data_range it must be a normal float. On CUDA others than 1 are not
+    /// floating point; data_range/255 for u8, so that bytes span the range, whichever it is). Divided by data_range it must be a normal float. On CUDA others than 1 are not
     /// supported yet. Ignored for gradients, which are those of the elements as stored: a scale multiplies them too.
     pub scale: f64,
     /// Elements from one image of the batch to the next.

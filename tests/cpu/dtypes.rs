@@ -234,7 +234,7 @@ impl Cell {
 
         // What the library is to compute: the stored elements times their scale.
         let scales = [0, 1].map(|i| match (self.scales[i], self.dtypes[i]) {
-            (0.0, Dtype::U8) => 1.0 / 255.0,
+            (0.0, Dtype::U8) => self.options.data_range / 255.0,
             (0.0, _) => 1.0,
             (scale, _) => scale,
         });
@@ -409,6 +409,8 @@ fn with_scales_and_ranges_of_their_own() {
         // Bytes as they are, against floats in the same range.
         ([Dtype::U8, Dtype::F32], [1.0, 255.0], 255.0),
         ([Dtype::U8, Dtype::U8], [1.0, 1.0], 255.0),
+        // By default bytes span the range.
+        ([Dtype::U8, Dtype::F32], [0.0, 255.0], 255.0),
         ([Dtype::F16, Dtype::U8], [0.5, 0.5 / 255.0], 0.5),
         ([Dtype::F32, Dtype::Bf16], [3.0, 3.0], 3.0),
         ([Dtype::F64, Dtype::F64], [2.0, 2.0], 2.0),

@@ -36,7 +36,8 @@ def fused_ssim(img1: torch.Tensor, img2: torch.Tensor, padding: str = "same", tr
 
     Args:
         img1, img2: float32 tensors (N, C, H, W) with values from 0 to 1, on one CUDA device or on the CPU, with any
-            strides; nothing is copied. On CUDA the work is enqueued on the current stream.
+            strides; nothing is copied. On CUDA the work is enqueued on the current stream. On the CPU the dtypes may
+            also be those that :func:`ssim` takes.
         padding: "same": zeros around the image, every pixel counts; "valid": only pixels whose 11x11 window lies
             inside the image count (H and W at least 11).
         train: False: the result has no gradient, whatever the images require.
@@ -46,7 +47,7 @@ def fused_ssim(img1: torch.Tensor, img2: torch.Tensor, padding: str = "same", tr
         (the original gives none to `img2`). They can be differentiated once.
 
     Raises:
-        TypeError: not a tensor, or not float32.
+        TypeError: not a tensor, or of another dtype.
         ValueError: an unknown `padding`, shapes or devices that differ, not four axes, an empty image, or one smaller
             than the window under "valid".
         FusedSSIMError: the library failed: no CUDA driver, out of memory, ...
@@ -80,7 +81,8 @@ def ssim(
 
     Args:
         img1, img2: float32 arrays (N, C, H, W) of one library and on one device, with any strides that are not
-            negative; nothing is copied. PyTorch tensors may require gradients.
+            negative; nothing is copied. PyTorch tensors may require gradients. On the CPU each may also be float16,
+            bfloat16 (PyTorch) or uint8, whose 0 to 255 span the `data_range`, or both float64.
         padding: "same": zeros around the image; "valid": only pixels whose whole window lies inside the image.
         reduction: "mean": one value; "image": (N,); "channel": (N, C); "map" or "none": (N, C, H, W), with "valid"
             padding (N, C, H-10, W-10).
@@ -93,11 +95,11 @@ def ssim(
             work is done. Without `stream` such a call runs on the legacy default stream and waits for the result.
 
     Returns:
-        The library's own kind of array on the images' device (NumPy with "mean": a NumPy scalar). CUDA results of
-        PyTorch and CuPy are computed on the current stream. For CUDA arrays of other libraries `out` is required.
+        The library's own kind of array on the images' device (NumPy with "mean": a NumPy scalar), float32, or float64
+        for float64 images. CUDA results of PyTorch and CuPy are computed on the current stream. For CUDA arrays of other libraries `out` is required.
 
     Raises:
-        TypeError: not an array, not float32, or an argument that does not go with this kind of array.
+        TypeError: not an array, of another dtype, or an argument that does not go with this kind of array.
         ValueError: an unknown `padding` or `reduction`, a number out of its range, shapes or devices that differ, not
             four axes, an empty image, or one smaller than the window under "valid".
         FusedSSIMError: the library failed: no CUDA driver, out of memory, ...
@@ -137,12 +139,14 @@ def ssim_and_grad(
 
     Args:
         wrt: "img1", "img2" or "both": which gradients to compute.
-        grad_img1, grad_img2: float32 arrays (N, C, H, W) of any strides without overlap, to be written and returned.
-            Not for PyTorch tensors.
+        grad_img1, grad_img2: float32 or float16 arrays (for float64 images: float64), (N, C, H, W) of any strides
+            without overlap, to be written and returned. Not for PyTorch tensors.
         The others: as for :func:`ssim`.
 
     Returns:
-        A tuple (value, grad_img1, grad_img2); a gradient that was not asked for is None.
+        A tuple (value, grad_img1, grad_img2); a gradient that was not asked for is None. Gradients that are not given
+        are float32 (for float64 images: float64), also of images of fewer bits: that of a mean over a large image is
+        smaller than float16 can hold. The gradient of a uint8 image is that of the numbers from 0 to 255.
 
     Raises:
         As :func:`ssim`; ValueError also for an unknown `wrt`.

@@ -7,22 +7,36 @@ from contextlib import nullcontext
 from typing import Any, ContextManager, NamedTuple, Optional, Sequence, Tuple
 
 from . import _library as lib
-from ._plan import DENSE, Layouts, Plan, Settings, Strides, plan
+from ._plan import DENSE, Layout, Layouts, Plan, Settings, Strides, gradient_dtype, plan
 
-FLOAT32 = "<f4" if sys.byteorder == "little" else ">f4"
-FLOAT32_BYTES = 4
+_ORDER = "<" if sys.byteorder == "little" else ">"
+# The names that both protocols have for what the library reads and writes.
+DTYPES = {
+    f"{_ORDER}f4": lib.FSSIM_DTYPE_F32,
+    f"{_ORDER}f2": lib.FSSIM_DTYPE_F16,
+    "|u1": lib.FSSIM_DTYPE_U8,
+    f"{_ORDER}f8": lib.FSSIM_DTYPE_F64,
+}
+NAMES = {
+    lib.FSSIM_DTYPE_F32: "float32",
+    lib.FSSIM_DTYPE_F16: "float16",
+    lib.FSSIM_DTYPE_U8: "uint8",
+    lib.FSSIM_DTYPE_F64: "float64",
+}
+IMAGES = tuple(NAMES)
 
 # cudaStreamLegacy as the CUDA array interface names it; the C API calls the same stream NULL.
 LEGACY_DEFAULT_STREAM = 1
 
 
 class Array(NamedTuple):
-    """A described array of float32. `owner` keeps the memory alive while the description is in use."""
+    """A described array. `owner` keeps the memory alive while the description is in use."""
 
     owner: Any
     address: int
     shape: Tuple[int, ...]
     strides: Strides
+    dtype: int
     device: str
     # C-contiguous, which both protocols say by leaving the strides out.
     dense: bool
@@ -30,9 +44,13 @@ class Array(NamedTuple):
     # The stream on which the array's contents become ready, if its library says so.
     stream: Optional[int]
 
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.strides, self.dtype)
 
-def describe(name: str, array: Any) -> Array:
-    """Reads an array's interface. A TypeError for anything that is not an array of float32."""
+
+def describe(name: str, array: Any, dtypes: Sequence[int] = IMAGES) -> Array:
+    """Reads an array's interface. A TypeError for anything that is not an array of one of `dtypes`."""
     interface, device = getattr(array, "__cuda_array_interface__", None), "cuda"
     if interface is None:
         interface, device = getattr(array, "__array_interface__", None), "cpu"
@@ -41,29 +59,28 @@ def describe(name: str, array: Any) -> Array:
             f"{name} is a {type(array).__name__}; expected a torch.Tensor, or an array with __array_interface__ "
             "(NumPy) or __cuda_array_interface__ (CuPy and others)"
         )
-    if interface["typestr"] != FLOAT32:
+    dtype = DTYPES.get(interface["typestr"])
+    if dtype not in dtypes:
         raise TypeError(
-            f"{name} has the dtype {getattr(array, 'dtype', interface['typestr'])}; this version takes float32: "
-            f"convert it, as with {name}.astype('float32')"
+            f"{name} has the dtype {getattr(array, 'dtype', interface['typestr'])}; expected "
+            f"{' or '.join(NAMES[known] for known in dtypes)}: convert it, as with {name}.astype('{NAMES[dtypes[0]]}')"
         )
     if interface.get("mask") is not None:
         raise TypeError(f"{name} has a mask, which is not supported")
     shape = tuple(interface["shape"])
     address, read_only = interface["data"]
     byte_strides = interface.get("strides")
-    strides = _element_strides(name, shape, byte_strides)
+    strides = _element_strides(name, shape, byte_strides, int(interface["typestr"][2:]))
     dense = byte_strides is None
-    return Array(array, address, shape, strides, device, dense, bool(read_only), interface.get("stream"))
+    return Array(array, address, shape, strides, dtype, device, dense, bool(read_only), interface.get("stream"))
 
 
-def _element_strides(name: str, shape: Tuple[int, ...], byte_strides: Optional[Sequence[int]]) -> Strides:
+def _element_strides(name: str, shape: Tuple[int, ...], byte_strides: Optional[Sequence[int]], size: int) -> Strides:
     if byte_strides is None or len(shape) != 4:
         return DENSE
-    if any(stride % FLOAT32_BYTES for stride in byte_strides):
-        raise ValueError(
-            f"{name} has the strides {tuple(byte_strides)} in bytes; expected multiples of {FLOAT32_BYTES}"
-        )
-    n, c, h, w = (stride // FLOAT32_BYTES for stride in byte_strides)
+    if any(stride % size for stride in byte_strides):
+        raise ValueError(f"{name} has the strides {tuple(byte_strides)} in bytes; expected multiples of {size}")
+    n, c, h, w = (stride // size for stride in byte_strides)
     strides = (n, c, h, w)
     if strides == DENSE and any(size > 1 for size in shape):
         # To the library four zeros mean "dense", so these strides would read memory that is not there.
@@ -97,8 +114,8 @@ class NumpyMemory:
     def device(self) -> ContextManager:
         return nullcontext()
 
-    def empty(self, shape: Tuple[int, ...]) -> Any:
-        return self._numpy.empty(shape, self._numpy.float32)
+    def empty(self, shape: Tuple[int, ...], dtype: int) -> Any:
+        return self._numpy.empty(shape, NAMES[dtype])
 
 
 class CupyMemory:
@@ -115,8 +132,8 @@ class CupyMemory:
     def stream(self) -> int:
         return self._cupy.cuda.get_current_stream().ptr
 
-    def empty(self, shape: Tuple[int, ...]) -> Any:
-        return self._cupy.empty(shape, self._cupy.float32)
+    def empty(self, shape: Tuple[int, ...], dtype: int) -> Any:
+        return self._cupy.empty(shape, NAMES[dtype])
 
     def workspace(self, size: int) -> Any:
         # CuPy's pool gives a freed block only to later work of the stream that is current now, the one used.
@@ -133,7 +150,7 @@ class CallerMemory:
     def device(self) -> ContextManager:
         return nullcontext()
 
-    def empty(self, shape: Tuple[int, ...]) -> Any:
+    def empty(self, shape: Tuple[int, ...], dtype: int) -> Any:
         raise TypeError(f"pass an array of the shape {shape} for each result: arrays of this type cannot be made here")
 
     def workspace(self, size: int) -> Any:
@@ -161,9 +178,11 @@ def memory_for(images: Tuple[Array, Array], stream: Optional[int], workspace: An
     return CallerMemory(stream, workspace)
 
 
-def output(name: str, given: Any, shape: Tuple[int, ...], memory: Any, dense: bool) -> Array:
-    """The caller's array for a result, checked, or a new one. `dense`: no strides can be given for it."""
-    array = describe(name, memory.empty(shape) if given is None else given)
+def output(
+    name: str, given: Any, shape: Tuple[int, ...], dtypes: Sequence[int], memory: Any, dense: bool
+) -> Array:
+    """The caller's array for a result, checked, or a new one of the first of `dtypes`. `dense`: it has no strides."""
+    array = describe(name, memory.empty(shape, dtypes[0]) if given is None else given, dtypes)
     if array.shape != tuple(shape):
         raise ValueError(f"{name} has the shape {array.shape}; expected {tuple(shape)}")
     if array.read_only:
@@ -200,12 +219,18 @@ def _byte_size(interface: dict) -> int:
     return size
 
 
+def _gradient_dtypes(image: Array) -> Sequence[int]:
+    """What the gradient of an image may be, the default first."""
+    default = gradient_dtype(image.dtype)
+    return (default,) if default == lib.FSSIM_DTYPE_F64 else (default, lib.FSSIM_DTYPE_F16)
+
+
 def forward(images: Tuple[Array, Array], chosen: Settings, memory: Any, out: Any) -> Any:
     """SSIM into `out`, or into a new array."""
     first, second = images
-    prepared = plan(first.device, first.shape, Layouts(first.strides, second.strides), chosen)
+    prepared = plan(first.device, first.shape, Layouts(first.layout, second.layout), chosen)
     with memory.device():
-        ssim = output("out", out, prepared.output_shape, memory, dense=True)
+        ssim = output("out", out, prepared.output_shape, (gradient_dtype(first.dtype),), memory, dense=True)
         run("forward", images, prepared, memory, ssim, None)
     return ssim.owner
 
@@ -222,11 +247,11 @@ def value_and_grad(
     first, second = images
     with memory.device():
         grads = [
-            output(name, array, first.shape, memory, dense=False) if want else None
-            for name, array, want in zip(("grad_img1", "grad_img2"), given, wanted)
+            output(name, array, first.shape, _gradient_dtypes(image), memory, dense=False) if want else None
+            for name, array, image, want in zip(("grad_img1", "grad_img2"), given, images, wanted)
         ]
-        grad_strides = [DENSE if grad is None else grad.strides for grad in grads]
-        prepared = plan(first.device, first.shape, Layouts(first.strides, second.strides, *grad_strides), chosen)
-        ssim = output("out", out, prepared.output_shape, memory, dense=True)
+        grad_layouts = [Layout() if grad is None else grad.layout for grad in grads]
+        prepared = plan(first.device, first.shape, Layouts(first.layout, second.layout, *grad_layouts), chosen)
+        ssim = output("out", out, prepared.output_shape, (gradient_dtype(first.dtype),), memory, dense=True)
         run("value_and_grad", images, prepared, memory, ssim, *grads)
     return (ssim.owner, *(None if grad is None else grad.owner for grad in grads))

@@ -25,6 +25,18 @@ DEVICES = {"cpu": lib.FSSIM_DEVICE_CPU, "cuda": lib.FSSIM_DEVICE_CUDA}
 DENSE: Strides = (0, 0, 0, 0)
 
 
+class Layout(NamedTuple):
+    """Element strides of an image or a gradient, and what its elements are."""
+
+    strides: Strides = DENSE
+    dtype: int = lib.FSSIM_DTYPE_F32
+
+
+def gradient_dtype(image: int) -> int:
+    """The dtype of a gradient where the caller does not choose one: in 16 bits those of a mean would vanish."""
+    return lib.FSSIM_DTYPE_F64 if image == lib.FSSIM_DTYPE_F64 else lib.FSSIM_DTYPE_F32
+
+
 class Settings(NamedTuple):
     """What the user chose; the C library checks the numbers."""
 
@@ -37,12 +49,12 @@ class Settings(NamedTuple):
 
 
 class Layouts(NamedTuple):
-    """Element strides of the images and their gradients."""
+    """Where the images and their gradients lie, and what they hold."""
 
-    img1: Strides = DENSE
-    img2: Strides = DENSE
-    grad_img1: Strides = DENSE
-    grad_img2: Strides = DENSE
+    img1: Layout = Layout()
+    img2: Layout = Layout()
+    grad_img1: Layout = Layout()
+    grad_img2: Layout = Layout()
 
 
 class Plan(NamedTuple):
@@ -87,9 +99,10 @@ def plan(device: str, shape: Tuple[int, ...], layouts: Layouts, chosen: Settings
     options.sigma = chosen.sigma
     options.k1 = chosen.k1
     options.k2 = chosen.k2
-    for name, strides in layouts._asdict().items():
+    for name, given in layouts._asdict().items():
         layout = getattr(options, name)
-        layout.stride_n, layout.stride_c, layout.stride_h, layout.stride_w = strides
+        layout.dtype = given.dtype
+        layout.stride_n, layout.stride_c, layout.stride_h, layout.stride_w = given.strides
     workspace_bytes = c_size_t()
     lib.fssim_workspace_size(*shape, options, byref(workspace_bytes))
     return Plan(options, workspace_bytes.value, _output_shape(shape, options))

@@ -8,9 +8,18 @@ from typing import Any, Callable, Optional, Sequence, Tuple
 import torch
 
 from . import _library as lib
-from ._plan import DENSE, Layouts, Plan, Settings, plan
+from ._plan import Layout, Layouts, Plan, Settings, gradient_dtype, plan
 
 _OptionalTensor = Optional[torch.Tensor]
+
+DTYPES = {
+    torch.float32: lib.FSSIM_DTYPE_F32,
+    torch.float16: lib.FSSIM_DTYPE_F16,
+    torch.bfloat16: lib.FSSIM_DTYPE_BF16,
+    torch.uint8: lib.FSSIM_DTYPE_U8,
+    torch.float64: lib.FSSIM_DTYPE_F64,
+}
+_TENSOR_DTYPES = {constant: dtype for dtype, constant in DTYPES.items()}
 
 
 def checked(img1: torch.Tensor, img2: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
@@ -26,8 +35,9 @@ def checked(img1: torch.Tensor, img2: torch.Tensor) -> Tuple[torch.Tensor, torch
 def _checked_image(name: str, image: torch.Tensor) -> torch.Tensor:
     if not isinstance(image, torch.Tensor):
         raise TypeError(f"{name} is a {type(image).__name__}; expected a torch.Tensor, like the other image")
-    if image.dtype is not torch.float32:
-        raise TypeError(f"{name} has the dtype {image.dtype}; this version takes torch.float32: use {name}.float()")
+    if image.dtype not in DTYPES:
+        known = ", ".join(str(dtype) for dtype in DTYPES)
+        raise TypeError(f"{name} has the dtype {image.dtype}; expected one of {known}: use {name}.float()")
     if image.dim() != 4:
         raise ValueError(f"{name} has the shape {tuple(image.shape)}; expected four axes (N, C, H, W)")
     if image.device.type not in ("cpu", "cuda") or image.layout is not torch.strided:
@@ -41,7 +51,9 @@ def _checked_image(name: str, image: torch.Tensor) -> torch.Tensor:
 
 def _plan(img1: torch.Tensor, img2: torch.Tensor, grads: Sequence[_OptionalTensor], chosen: Settings) -> Plan:
     # A gradient that nobody wants has no strides to give; those of its image may be unfit for an output.
-    layouts = Layouts(*(DENSE if tensor is None else tensor.stride() for tensor in (img1, img2, *grads)))
+    layouts = Layouts(
+        *(Layout() if tensor is None else Layout(tensor.stride(), DTYPES[tensor.dtype]) for tensor in (img1, img2, *grads))
+    )
     return plan(img1.device.type, tuple(img1.shape), layouts, chosen)
 
 
@@ -61,10 +73,15 @@ def _run(name: str, img1: torch.Tensor, img2: torch.Tensor, prepared: Plan, *ten
         getattr(lib, f"fssim_{name}")(*images, *pointers)
 
 
+def _precise(image: torch.Tensor) -> torch.dtype:
+    """What results are computed and returned in, and gradients kept in until they are scaled."""
+    return _TENSOR_DTYPES[gradient_dtype(DTYPES[image.dtype])]
+
+
 def forward(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings) -> torch.Tensor:
     """SSIM, with no graph."""
     prepared = _plan(img1, img2, (None, None), chosen)
-    ssim = torch.empty(prepared.output_shape, dtype=torch.float32, device=img1.device)
+    ssim = torch.empty(prepared.output_shape, dtype=_precise(img1), device=img1.device)
     _run("forward", img1, img2, prepared, ssim, None)
     return ssim
 
@@ -72,16 +89,16 @@ def forward(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings) -> torch.T
 def value_and_grad(
     img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, wanted: Tuple[bool, bool]
 ) -> Tuple[torch.Tensor, _OptionalTensor, _OptionalTensor]:
-    """SSIM and its gradients in one pass, with no graph. A gradient has the memory format of its image."""
-    grad_img1, grad_img2 = grads = _empty_gradients((img1, img2), wanted)
+    """SSIM and its gradients in one pass, with no graph. A gradient has the memory format of its image, and is float32
+    where that has fewer bits: the gradient of a mean over a large image is smaller than float16 can hold."""
+    images = (img1, img2)
+    grad_img1, grad_img2 = grads = [
+        torch.empty_like(image, dtype=_precise(image)) if want else None for image, want in zip(images, wanted)
+    ]
     prepared = _plan(img1, img2, grads, chosen)
-    ssim = torch.empty(prepared.output_shape, dtype=torch.float32, device=img1.device)
+    ssim = torch.empty(prepared.output_shape, dtype=_precise(img1), device=img1.device)
     _run("value_and_grad", img1, img2, prepared, ssim, *grads)
     return ssim, grad_img1, grad_img2
-
-
-def _empty_gradients(images: Sequence[torch.Tensor], wanted: Sequence[bool]) -> Sequence[_OptionalTensor]:
-    return [torch.empty_like(image) if want else None for image, want in zip(images, wanted)]
 
 
 class _SecondDerivative(torch.autograd.Function):
@@ -128,6 +145,7 @@ class _Reduced(torch.autograd.Function):
     def forward(ctx, img1, img2, chosen):  # noqa: D102
         ssim, *grads = value_and_grad(img1, img2, chosen, ctx.needs_input_grad[:2])
         ctx.save_for_backward(*grads)
+        ctx.dtypes = (img1.dtype, img2.dtype)
         return ssim
 
     @staticmethod
@@ -135,7 +153,9 @@ class _Reduced(torch.autograd.Function):
     def backward(ctx, grad_ssim):  # noqa: D102
         if grad_ssim.dim() > 0:
             grad_ssim = grad_ssim.reshape(grad_ssim.shape + (1,) * (4 - grad_ssim.dim()))
-        return (*(None if grad is None else grad * grad_ssim for grad in ctx.saved_tensors), None)
+        # Rounded to the image's dtype after scaling: a loss scaled for float16 keeps its gradients out of zero.
+        grads = zip(ctx.saved_tensors, ctx.dtypes)
+        return (*(None if grad is None else (grad * grad_ssim).to(dtype) for grad, dtype in grads), None)
 
 
 class _Map(torch.autograd.Function):
@@ -155,7 +175,8 @@ class _Map(torch.autograd.Function):
     @_once_differentiable
     def backward(ctx, grad_ssim):  # noqa: D102
         img1, img2 = ctx.saved_tensors
-        grads = _empty_gradients((img1, img2), ctx.needs_input_grad[:2])
+        wanted = zip((img1, img2), ctx.needs_input_grad)
+        grads = [torch.empty_like(image) if want else None for image, want in wanted]
         prepared = _plan(img1, img2, grads, ctx.chosen)
         _run("backward", img1, img2, prepared, None, grad_ssim.contiguous(), *grads)
         return (*grads, None)

@@ -149,8 +149,11 @@ def test_memory_of_two_kinds(to_device):
 
 def test_a_dtype_that_is_not_supported(to_device):
     img1, img2 = images((1, 1, 12, 12))
-    with pytest.raises(TypeError, match="img1 has the dtype <f8"):
-        fused_ssim.ssim(to_device(img1.astype(np.float64)), to_device(img2), out=to_device(empty(())))
+    out = empty(())
+    with pytest.raises(fused_ssim.UnsupportedError, match="img1: dtype F16 is not supported on CUDA"):
+        fused_ssim.ssim(to_device(img1.astype(np.float16)), to_device(img2), out=to_device(out))
+    with pytest.raises(TypeError, match="img1 has the dtype <i4"):
+        fused_ssim.ssim(to_device(img1.astype(np.int32)), to_device(img2), out=to_device(out))
 
 
 def test_a_forked_child_still_has_the_cpu(driver):

@@ -137,9 +137,9 @@ A, B = tensors((2, 3, 12, 14))
     "img1, img2, arguments, error, words",
     [
         (A, B, dict(padding="reflect"), ValueError, "padding is 'reflect'"),
-        (A.double(), B, {}, TypeError, r"img1 has the dtype torch.float64; .* use img1.float\(\)"),
-        (A, B.half(), {}, TypeError, "img2 has the dtype torch.float16"),
-        (A, (B * 255).byte(), {}, TypeError, "img2 has the dtype torch.uint8"),
+        (A.double(), B, {}, ValueError, "img1: dtype is F64 and img2: dtype is F32"),
+        (A, (B * 255).int(), {}, TypeError, r"img2 has the dtype torch.int32; .* use img2.float\(\)"),
+        (A, B > 0.5, {}, TypeError, "img2 has the dtype torch.bool"),
         (A, B.numpy(), {}, TypeError, "img2 is a ndarray; expected a torch.Tensor"),
         (A.numpy(), B, {}, TypeError, "img1 is a ndarray; expected a torch.Tensor"),
         (A, None, {}, TypeError, "img2 is a NoneType"),
