@@ -21,6 +21,7 @@
 #define FUSED_SSIM_EXCEPTIONS 1
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #endif
 
 namespace fused_ssim {
@@ -54,21 +55,63 @@ struct Strides {
     }
 };
 
-// An image to read, in host memory or on a CUDA device. The memory stays the caller's.
-struct Image {
-    const float* data;
-    Strides strides;
-
-    // Implicit, so that a dense image is just its pointer.
-    constexpr Image(const float* pixels, Strides layout = {}) noexcept : data(pixels), strides(layout) {}
+enum class Dtype : std::int32_t {
+    F32 = FSSIM_DTYPE_F32,
+    F16 = FSSIM_DTYPE_F16,
+    BF16 = FSSIM_DTYPE_BF16,
+    U8 = FSSIM_DTYPE_U8,
+    F64 = FSSIM_DTYPE_F64
 };
 
-// Where a gradient goes; nullptr: it is not wanted. Its strides need not be those of the image.
-struct Gradient {
-    float* data;
+// An image to read, in host memory or on a CUDA device. The memory stays the caller's.
+struct Image {
+    const void* data;
     Strides strides;
+    Dtype dtype;
+    // What each element is multiplied by on load; 0: 1, and for bytes data_range/255.
+    double scale = 0;
 
-    constexpr Gradient(float* pixels = nullptr, Strides layout = {}) noexcept : data(pixels), strides(layout) {}
+    // Implicit, so that a dense image is just its pointer.
+    constexpr Image(const float* pixels, Strides layout = {}) noexcept : Image(pixels, Dtype::F32, layout) {}
+    constexpr Image(const double* pixels, Strides layout = {}) noexcept : Image(pixels, Dtype::F64, layout) {}
+    constexpr Image(const std::uint8_t* pixels, Strides layout = {}) noexcept : Image(pixels, Dtype::U8, layout) {}
+    constexpr Image(std::nullptr_t) noexcept : Image(nullptr, Dtype::F32) {}
+    // Any type, such as halves, for which C++17 has none.
+    constexpr Image(const void* pixels, Dtype type, Strides layout = {}, double factor = 0) noexcept
+        : data(pixels), strides(layout), dtype(type), scale(factor) {}
+};
+
+// Where a gradient goes; nullptr: it is not wanted. Neither its strides nor its type need be those of the image, except
+// that images of double have gradients of double.
+struct Gradient {
+    void* data;
+    Strides strides;
+    Dtype dtype;
+
+    constexpr Gradient() noexcept : Gradient(nullptr) {}
+    constexpr Gradient(std::nullptr_t) noexcept : Gradient(nullptr, Dtype::F32) {}
+    constexpr Gradient(float* pixels, Strides layout = {}) noexcept : Gradient(pixels, Dtype::F32, layout) {}
+    constexpr Gradient(double* pixels, Strides layout = {}) noexcept : Gradient(pixels, Dtype::F64, layout) {}
+    constexpr Gradient(void* pixels, Dtype type, Strides layout = {}) noexcept
+        : data(pixels), strides(layout), dtype(type) {}
+};
+
+// Where results go: floats, or for images of double doubles.
+struct Values {
+    void* data;
+
+    constexpr Values(float* values) noexcept : data(values) {}
+    constexpr Values(double* values) noexcept : data(values) {}
+    constexpr Values(std::nullptr_t) noexcept : data(nullptr) {}
+};
+
+// An upstream gradient: floats, or for images of double doubles; nullptr: ones.
+struct Upstream {
+    const void* data;
+
+    constexpr Upstream(const float* values) noexcept : data(values) {}
+    constexpr Upstream(const double* values) noexcept : data(values) {}
+    constexpr Upstream(std::nullptr_t) noexcept : data(nullptr) {}
 };
 
 // Scratch memory of a _stream call: workspace_size bytes on the device, 16-byte aligned, in use until the work enqueued
@@ -115,7 +158,9 @@ class Options {
 
 namespace detail {
 
-inline void lay_out(fssim_layout& layout, const Strides& strides) noexcept {
+inline void lay_out(fssim_layout& layout, Dtype dtype, const Strides& strides, double scale = 0) noexcept {
+    layout.dtype = static_cast<std::int32_t>(dtype);
+    layout.scale = scale;
     layout.stride_n = strides.n;
     layout.stride_c = strides.c;
     layout.stride_h = strides.h;
@@ -125,68 +170,68 @@ inline void lay_out(fssim_layout& layout, const Strides& strides) noexcept {
 inline fssim_options merge(const Options& options, const Image& img1, const Image& img2, const Gradient& grad_img1 = {},
                            const Gradient& grad_img2 = {}) noexcept {
     fssim_options merged = options.raw();
-    lay_out(merged.img1, img1.strides);
-    lay_out(merged.img2, img2.strides);
-    lay_out(merged.grad_img1, grad_img1.strides);
-    lay_out(merged.grad_img2, grad_img2.strides);
+    lay_out(merged.img1, img1.dtype, img1.strides, img1.scale);
+    lay_out(merged.img2, img2.dtype, img2.strides, img2.scale);
+    lay_out(merged.grad_img1, grad_img1.dtype, grad_img1.strides);
+    lay_out(merged.grad_img2, grad_img2.dtype, grad_img2.strides);
     return merged;
 }
 
 }    // namespace detail
 
-// Computes SSIM into `ssim` (1, N, N*C floats or the map, by the reduction) and, unless it is nullptr, what `backward`
+// Computes SSIM into `ssim` (1, N, N*C values or the map, by the reduction) and, unless it is nullptr, what `backward`
 // needs into `saved` (saved_size bytes, 16-byte aligned).
-[[nodiscard]] inline fssim_status try_forward(const Shape& shape, const Image& img1, const Image& img2, float* ssim,
+[[nodiscard]] inline fssim_status try_forward(const Shape& shape, const Image& img1, const Image& img2, Values ssim,
                                               void* saved = nullptr, const Options& options = {}) noexcept {
     const fssim_options merged = detail::merge(options, img1, img2);
-    return fssim_forward(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim, saved);
+    return fssim_forward(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim.data, saved);
 }
 
 // Computes the gradients that are wanted. `saved`: what `forward` left, or nullptr: recompute. `grad_ssim`: upstream
 // gradient of the shape of `ssim`, or nullptr: ones.
 [[nodiscard]] inline fssim_status try_backward(const Shape& shape, const Image& img1, const Image& img2,
-                                               const void* saved, const float* grad_ssim, const Gradient& grad_img1,
+                                               const void* saved, Upstream grad_ssim, const Gradient& grad_img1,
                                                const Gradient& grad_img2 = {}, const Options& options = {}) noexcept {
     const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
-    return fssim_backward(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, saved, grad_ssim,
+    return fssim_backward(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, saved, grad_ssim.data,
                           grad_img1.data, grad_img2.data);
 }
 
 // Computes SSIM and the gradients that are wanted, of the value (for a map: of its sum), in one pass.
 [[nodiscard]] inline fssim_status try_value_and_grad(const Shape& shape, const Image& img1, const Image& img2,
-                                                     float* ssim, const Gradient& grad_img1,
+                                                     Values ssim, const Gradient& grad_img1,
                                                      const Gradient& grad_img2 = {},
                                                      const Options& options = {}) noexcept {
     const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
-    return fssim_value_and_grad(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim, grad_img1.data,
-                                grad_img2.data);
+    return fssim_value_and_grad(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim.data,
+                                grad_img1.data, grad_img2.data);
 }
 
 // The _stream forms enqueue on the caller's CUDA stream (a CUstream or cudaStream_t) and return at once.
 [[nodiscard]] inline fssim_status try_forward_stream(const Shape& shape, const Image& img1, const Image& img2,
-                                                     float* ssim, void* saved, const Workspace& workspace, void* stream,
+                                                     Values ssim, void* saved, const Workspace& workspace, void* stream,
                                                      const Options& options = {}) noexcept {
     const fssim_options merged = detail::merge(options, img1, img2);
-    return fssim_forward_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim, saved,
+    return fssim_forward_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim.data, saved,
                                 workspace.data, workspace.bytes, stream);
 }
 
 [[nodiscard]] inline fssim_status try_backward_stream(const Shape& shape, const Image& img1, const Image& img2,
-                                                      const void* saved, const float* grad_ssim,
-                                                      const Gradient& grad_img1, const Gradient& grad_img2,
-                                                      const Workspace& workspace, void* stream,
-                                                      const Options& options = {}) noexcept {
+                                                      const void* saved, Upstream grad_ssim, const Gradient& grad_img1,
+                                                      const Gradient& grad_img2, const Workspace& workspace,
+                                                      void* stream, const Options& options = {}) noexcept {
     const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
-    return fssim_backward_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, saved, grad_ssim,
-                                 grad_img1.data, grad_img2.data, workspace.data, workspace.bytes, stream);
+    return fssim_backward_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, saved,
+                                 grad_ssim.data, grad_img1.data, grad_img2.data, workspace.data, workspace.bytes,
+                                 stream);
 }
 
 [[nodiscard]] inline fssim_status try_value_and_grad_stream(const Shape& shape, const Image& img1, const Image& img2,
-                                                            float* ssim, const Gradient& grad_img1,
+                                                            Values ssim, const Gradient& grad_img1,
                                                             const Gradient& grad_img2, const Workspace& workspace,
                                                             void* stream, const Options& options = {}) noexcept {
     const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
-    return fssim_value_and_grad_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim,
+    return fssim_value_and_grad_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim.data,
                                        grad_img1.data, grad_img2.data, workspace.data, workspace.bytes, stream);
 }
 
@@ -233,64 +278,67 @@ inline void check(fssim_status status) {
     if (status != FSSIM_OK) throw Error(status, fssim_last_error());
 }
 
-inline void require_one_value(const Options& options) {
+// `precise`: whether a double is returned.
+inline void require_one_value(const Options& options, const Image& img1, bool precise) {
     if (options.raw().reduction != FSSIM_REDUCTION_MEAN)
-        throw Error(FSSIM_ERROR_OPTION, "one float is returned, so reduction must be Mean; forward and "
+        throw Error(FSSIM_ERROR_OPTION, "one value is returned, so reduction must be Mean; forward and "
                                         "value_and_grad_into write the values of the others");
+    if ((img1.dtype == Dtype::F64) != precise)
+        throw Error(FSSIM_ERROR_LAYOUT, "img1: images of F64 have values of double: value<double>, "
+                                        "value_and_grad<double>; others have values of float");
 }
 
 }    // namespace detail
 
-// The mean SSIM of two images in host memory.
-[[nodiscard]] inline float value(const Shape& shape, const Image& img1, const Image& img2,
-                                 const Options& options = {}) {
-    detail::require_one_value(options);
-    float ssim = 0;
+// The mean SSIM of two images in host memory. T: float, or double for images of double.
+template <class T = float>
+[[nodiscard]] T value(const Shape& shape, const Image& img1, const Image& img2, const Options& options = {}) {
+    detail::require_one_value(options, img1, std::is_same_v<T, double>);
+    T ssim = 0;
     detail::check(try_forward(shape, img1, img2, &ssim, nullptr, options));
     return ssim;
 }
 
-// The mean SSIM of two images in host memory, and its gradients.
-[[nodiscard]] inline float value_and_grad(const Shape& shape, const Image& img1, const Image& img2,
-                                          const Gradient& grad_img1, const Gradient& grad_img2 = {},
-                                          const Options& options = {}) {
-    detail::require_one_value(options);
-    float ssim = 0;
+// The mean SSIM of two images in host memory, and its gradients. T: float, or double for images of double.
+template <class T = float>
+[[nodiscard]] T value_and_grad(const Shape& shape, const Image& img1, const Image& img2, const Gradient& grad_img1,
+                               const Gradient& grad_img2 = {}, const Options& options = {}) {
+    detail::require_one_value(options, img1, std::is_same_v<T, double>);
+    T ssim = 0;
     detail::check(try_value_and_grad(shape, img1, img2, &ssim, grad_img1, grad_img2, options));
     return ssim;
 }
 
 // The functions from here on are those with `try_` in front, and throw. `value_and_grad_into` is try_value_and_grad.
-inline void forward(const Shape& shape, const Image& img1, const Image& img2, float* ssim, void* saved = nullptr,
+inline void forward(const Shape& shape, const Image& img1, const Image& img2, Values ssim, void* saved = nullptr,
                     const Options& options = {}) {
     detail::check(try_forward(shape, img1, img2, ssim, saved, options));
 }
 
-inline void backward(const Shape& shape, const Image& img1, const Image& img2, const void* saved,
-                     const float* grad_ssim, const Gradient& grad_img1, const Gradient& grad_img2 = {},
-                     const Options& options = {}) {
+inline void backward(const Shape& shape, const Image& img1, const Image& img2, const void* saved, Upstream grad_ssim,
+                     const Gradient& grad_img1, const Gradient& grad_img2 = {}, const Options& options = {}) {
     detail::check(try_backward(shape, img1, img2, saved, grad_ssim, grad_img1, grad_img2, options));
 }
 
-inline void value_and_grad_into(const Shape& shape, const Image& img1, const Image& img2, float* ssim,
+inline void value_and_grad_into(const Shape& shape, const Image& img1, const Image& img2, Values ssim,
                                 const Gradient& grad_img1, const Gradient& grad_img2 = {},
                                 const Options& options = {}) {
     detail::check(try_value_and_grad(shape, img1, img2, ssim, grad_img1, grad_img2, options));
 }
 
-inline void forward_stream(const Shape& shape, const Image& img1, const Image& img2, float* ssim, void* saved,
+inline void forward_stream(const Shape& shape, const Image& img1, const Image& img2, Values ssim, void* saved,
                            const Workspace& workspace, void* stream, const Options& options = {}) {
     detail::check(try_forward_stream(shape, img1, img2, ssim, saved, workspace, stream, options));
 }
 
 inline void backward_stream(const Shape& shape, const Image& img1, const Image& img2, const void* saved,
-                            const float* grad_ssim, const Gradient& grad_img1, const Gradient& grad_img2,
+                            Upstream grad_ssim, const Gradient& grad_img1, const Gradient& grad_img2,
                             const Workspace& workspace, void* stream, const Options& options = {}) {
     detail::check(
         try_backward_stream(shape, img1, img2, saved, grad_ssim, grad_img1, grad_img2, workspace, stream, options));
 }
 
-inline void value_and_grad_stream(const Shape& shape, const Image& img1, const Image& img2, float* ssim,
+inline void value_and_grad_stream(const Shape& shape, const Image& img1, const Image& img2, Values ssim,
                                   const Gradient& grad_img1, const Gradient& grad_img2, const Workspace& workspace,
                                   void* stream, const Options& options = {}) {
     detail::check(try_value_and_grad_stream(shape, img1, img2, ssim, grad_img1, grad_img2, workspace, stream, options));
@@ -303,7 +351,7 @@ inline void value_and_grad_stream(const Shape& shape, const Image& img1, const I
     return bytes;
 }
 
-// Bytes that `forward` leaves for `backward`.
+// Bytes that `forward` leaves for `backward`. For images of double set options.raw().img1.dtype and img2.dtype first.
 [[nodiscard]] inline std::size_t saved_size(const Shape& shape, const Options& options = {}) {
     std::size_t bytes = 0;
     detail::check(try_saved_size(shape, bytes, options));

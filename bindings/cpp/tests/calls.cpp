@@ -1,4 +1,6 @@
 // What the header passes on to the C functions, and what it makes of their answers, on host memory.
+#include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fused_ssim.hpp>
@@ -143,6 +145,51 @@ fssim_status thrown_by(Call call, const std::string& word) {
     return FSSIM_OK;
 }
 
+void bytes_and_halves_are_read_as_they_are() {
+    std::vector<std::uint8_t> bytes(pixels);
+    std::vector<std::uint16_t> halves(pixels, 0x3800);    // 0.5
+    std::vector<float> from_bytes(pixels), from_halves(pixels, 0.5f), grad(pixels), expected(pixels);
+    for (std::size_t i = 0; i < pixels; i++) {
+        bytes[i] = static_cast<std::uint8_t>(255 * x[i]);
+        from_bytes[i] = static_cast<float>(bytes[i]) / 255;
+    }
+    const float want = value_and_grad(shape, from_bytes.data(), from_halves.data(), nullptr, expected.data());
+    const Image half_image(halves.data(), Dtype::F16);
+    CHECK_NEAR(value_and_grad(shape, bytes.data(), half_image, nullptr, grad.data()), want, 1e-6);
+    for (std::size_t i = 0; i < pixels; i++) CHECK_NEAR(grad[i], expected[i], 1e-5 * std::fabs(expected[i]) + 1e-8);
+    // Bytes span the data range; another factor may be given.
+    const Image scaled(halves.data(), Dtype::F16, {}, 255);
+    CHECK_NEAR(value(shape, bytes.data(), scaled, Options().data_range(255)), want, 1e-6);
+    // A gradient of bfloat16, the upper half of a float.
+    std::vector<std::uint16_t> upper(pixels);
+    (void)value_and_grad(shape, bytes.data(), half_image, nullptr, {upper.data(), Dtype::BF16});
+    for (std::size_t i = 0; i < pixels; i++) {
+        const std::uint32_t bits = static_cast<std::uint32_t>(upper[i]) << 16;
+        float rounded = 0;
+        std::memcpy(&rounded, &bits, sizeof rounded);
+        CHECK_NEAR(rounded, grad[i], std::fabs(grad[i]) / 256);
+    }
+}
+
+void doubles_are_computed_in_double() {
+    const std::vector<double> xd(x.begin(), x.end()), yd(y.begin(), y.end());
+    std::vector<double> grad(pixels), expected(pixels);
+    const double ssim = value_and_grad<double>(shape, xd.data(), yd.data(), grad.data());
+    // The reference rounds its taps to float; the result is no float.
+    CHECK_NEAR(ssim, expected_value(), 1e-7);
+    CHECK(ssim != static_cast<double>(static_cast<float>(ssim)));
+    CHECK(value<double>(shape, xd.data(), yd.data()) == ssim);
+    reference_gradient(&problem, FSSIM_REDUCTION_MEAN, nullptr, x.data(), y.data(), expected.data());
+    for (std::size_t i = 0; i < pixels; i++) CHECK_NEAR(grad[i], expected[i], 1e-9);
+    const double twice = 2;
+    std::vector<double> again(pixels);
+    backward(shape, xd.data(), yd.data(), nullptr, &twice, again.data());
+    for (std::size_t i = 0; i < pixels; i++) CHECK_NEAR(again[i], 2 * grad[i], 1e-15);
+    CHECK(thrown_by([&] { (void)value(shape, xd.data(), yd.data()); }, "value<double>") == FSSIM_ERROR_LAYOUT);
+    CHECK(thrown_by([&] { (void)value<double>(shape, x.data(), y.data()); }, "float") == FSSIM_ERROR_LAYOUT);
+    CHECK(thrown_by([&] { (void)value<double>(shape, xd.data(), y.data()); }, "F64 alone") == FSSIM_ERROR_LAYOUT);
+}
+
 void failures_throw_their_status_and_text() {
     std::vector<float> out(pixels, 7.0f);
     const Shape none{1, 3, 0, 25};
@@ -212,6 +259,8 @@ int main() {
     RUN(stream_forms_run_at_once_on_host_memory);
     RUN(strides_travel_with_the_pointers);
     RUN(options_reach_the_library);
+    RUN(bytes_and_halves_are_read_as_they_are);
+    RUN(doubles_are_computed_in_double);
     RUN(failures_throw_their_status_and_text);
     RUN(one_float_is_only_returned_for_the_mean);
     RUN(try_functions_return_the_status);

@@ -3,6 +3,9 @@ module FusedSSIMChainRulesCoreExt
 
 using FusedSSIM, ChainRulesCore
 
+gradient_like(image::AbstractArray{<:AbstractFloat}) = similar(image)
+gradient_like(image::AbstractArray) = similar(image, Float32)
+
 upstream_like(out, tangent::Number) = fill!(similar(out), tangent)
 upstream_like(out, tangent::AbstractArray) = copyto!(similar(out), tangent)
 
@@ -10,7 +13,7 @@ function ChainRulesCore.rrule(::typeof(ssim), x::AbstractArray, y::AbstractArray
     options = FusedSSIM.make_options(; keywords...)
     options.saved_for = FusedSSIM.SAVE_FOR.both
     shape = FusedSSIM.shape_of(x, FusedSSIM.axes_of(dims, x))
-    out = similar(x, Float32, FusedSSIM.result_size(shape, options))
+    out = similar(x, FusedSSIM.precision_of(eltype(x)), FusedSSIM.result_size(shape, options))
     saved = FusedSSIM.saved_array(x, dims, options)
     FusedSSIM.forward_arrays!(out, saved, x, y, dims, options)
 
@@ -19,12 +22,12 @@ function ChainRulesCore.rrule(::typeof(ssim), x::AbstractArray, y::AbstractArray
         tangent isa AbstractZero && return (NoTangent(), ZeroTangent(), ZeroTangent())
         upstream = upstream_like(out, tangent)
         grad_x = @thunk begin
-            gradient = similar(x)
+            gradient = gradient_like(x)
             FusedSSIM.backward_arrays!(gradient, nothing, saved, upstream, x, y, dims, options)
             gradient
         end
         grad_y = @thunk begin
-            gradient = similar(y)
+            gradient = gradient_like(y)
             FusedSSIM.backward_arrays!(nothing, gradient, saved, upstream, x, y, dims, options)
             gradient
         end

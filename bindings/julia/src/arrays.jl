@@ -1,7 +1,17 @@
 # From Julia arrays to addresses, shapes and strides.
 
 # PermutedDimsArray is not a StridedArray, though over one it has memory and strides as well.
-const HostArray = Union{StridedArray{Float32},PermutedDimsArray{Float32,N,p,q,<:StridedArray} where {N,p,q}}
+const Pixel = Union{Float32,Float16,UInt8,Float64}
+const HostArray{T<:Pixel} = Union{StridedArray{T},PermutedDimsArray{T,N,p,q,<:StridedArray} where {N,p,q}}
+
+dtype_of(::Type{Float32}) = DTYPES.f32
+dtype_of(::Type{Float16}) = DTYPES.f16
+dtype_of(::Type{UInt8}) = DTYPES.u8
+dtype_of(::Type{Float64}) = DTYPES.f64
+
+"What is computed in: the element type of results, and of gradients where the caller does not bring them."
+precision_of(::Type{Float64}) = Float64
+precision_of(::Type) = Float32
 
 """
     FusedSSIM.address(array)
@@ -9,11 +19,11 @@ const HostArray = Union{StridedArray{Float32},PermutedDimsArray{Float32,N,p,q,<:
 The address of an array's first element, as a `Ptr{Cvoid}`, in whichever memory it lies. Device arrays of other
 packages take part by adding a method, and one to `with_stream`.
 """
-address(array::HostArray) = convert(Ptr{Cvoid}, Base.unsafe_convert(Ptr{Float32}, array))
+address(array::HostArray{T}) where {T<:Pixel} = convert(Ptr{Cvoid}, Base.unsafe_convert(Ptr{T}, array))
 address(array::AbstractArray) = throw(
     ArgumentError(
         "a $(typeof(array)) cannot be used: images and gradients are strided arrays of Float32, in host memory or, " *
-        "with CUDA.jl loaded, on a GPU. `Float32.(array)` makes one.",
+        "with CUDA.jl loaded, on a GPU, or of Float16, UInt8 or Float64 in host memory. `Float32.(array)` makes one.",
     ),
 )
 
@@ -47,7 +57,10 @@ end
 
 shape_of(array::AbstractArray, axes) = Shape(map(axis -> axis == 0 ? 1 : size(array, axis), axes)...)
 
-image_of(array::AbstractArray, axes) = Image(address(array), map(axis -> axis == 0 ? 0 : stride(array, axis), axes))
+function image_of(array::AbstractArray, axes)
+    first = address(array)
+    return Image(first, map(axis -> axis == 0 ? 0 : stride(array, axis), axes), dtype_of(eltype(array)))
+end
 image_of(::Nothing, axes) = NOWHERE
 
 function same_size(name, array::AbstractArray, like::AbstractArray)
@@ -64,11 +77,13 @@ function result_size(shape::Shape, options::Options)
     return (max(shape.w - border, 0), max(shape.h - border, 0), shape.c, shape.n)
 end
 
-function result_address(name, array::DenseArray{Float32}, shape::Shape, options::Options)
+"The address of an array for results, or for what multiplies them, of images of `T`."
+function result_address(name, array, T::Type, shape::Shape, options::Options)
+    precise = precision_of(T)
+    array isa DenseArray{precise} ||
+        throw(ArgumentError("$name is a $(typeof(array)); expected a dense array of $precise"))
     needed = prod(result_size(shape, options))
     length(array) == needed ||
         throw(DimensionMismatch("$name has $(length(array)) elements; this reduction needs $needed"))
     return address(array)
 end
-result_address(name, array, ::Shape, ::Options) =
-    throw(ArgumentError("$name is a $(typeof(array)); expected a dense array of Float32"))

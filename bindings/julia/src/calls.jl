@@ -9,15 +9,19 @@ struct Shape
 end
 
 """
-    FusedSSIM.Image(address, strides)
+    FusedSSIM.Image(address, strides[, dtype])
 
 Where the elements of an image or gradient are: the address of the first one, in host memory or on a CUDA device, and
-the strides in elements from one image, channel, row and column to the next. Whoever makes it keeps the memory alive.
+the strides in elements from one image, channel, row and column to the next. `dtype` is what they are, one of
+`FusedSSIM.DTYPES` (default: f32). Whoever makes it keeps the memory alive.
 """
 struct Image
     address::Ptr{Cvoid}
     strides::NTuple{4,Int64}
+    dtype::Int32
 end
+
+Image(address, strides) = Image(address, strides, DTYPES.f32)
 
 "A gradient that is not wanted."
 const NOWHERE = Image(C_NULL, (0, 0, 0, 0))
@@ -34,7 +38,7 @@ struct Stream
     bytes::Csize_t
 end
 
-layout(image::Image) = Layout(0, 0, 0.0, image.strides...)
+layout(image::Image) = Layout(image.dtype, 0, 0.0, image.strides...)
 
 "Options with the layouts of a call's arrays. Changes and returns `options`."
 function lay_out!(options::Options, img1::Image, img2::Image, grad_img1::Image = NOWHERE, grad_img2::Image = NOWHERE)

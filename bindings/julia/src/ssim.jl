@@ -29,12 +29,13 @@ result(out::AbstractArray, options::Options) = options.reduction == REDUCTIONS.m
 The structural similarity of two images, or of two batches of images.
 
 `x` and `y` are `Float32` arrays of one size, in host memory or on one GPU: arrays, or views with any non-negative
-strides. Nothing is copied.
+strides. Nothing is copied. In host memory each may also be of `Float16` or `UInt8`, whose 0 to 255 span the
+`data_range` (`reinterpret(UInt8, image)` for images of N0f8), or both of `Float64`, which is computed in `Float64`.
 
 * `dims`: one letter for each dimension: `w` width, `h` height, `c` channels, `n` images. The default is `:wh`, `:whc`
   or `:whcn`; every other order works too, such as `:cwhn`, `:hwc`, `:nchw`.
 * `padding`: `:same` surrounds the image by zeros, `:valid` counts only pixels whose 11x11 window lies inside.
-* `reduction`: `:mean`, a `Float32`; `:per_image`, a vector of n; `:per_channel`, a (c, n) matrix; `:map`, the map, always
+* `reduction`: `:mean`, a `Float32` (for `Float64` images a `Float64`); `:per_image`, a vector of n; `:per_channel`, a (c, n) matrix; `:map`, the map, always
   in the order (w, h, c, n), with `:valid` ten smaller in w and h.
 * `data_range`: largest possible minus smallest possible pixel value. `sigma`: of the Gaussian window, in pixels.
   `k1`, `k2`: the constants of SSIM. `device`: `:auto`, or `:cpu` or `:cuda` to insist.
@@ -44,7 +45,7 @@ library cannot be asked about.
 """
 function ssim(x::AbstractArray, y::AbstractArray; dims = nothing, keywords...)
     options = make_options(; keywords...)
-    out = similar(x, Float32, result_size(shape_of(x, axes_of(dims, x)), options))
+    out = similar(x, precision_of(eltype(x)), result_size(shape_of(x, axes_of(dims, x)), options))
     forward_arrays!(out, nothing, x, y, dims, options)
     return result(out, options)
 end
@@ -52,7 +53,7 @@ end
 """
     ssim!(out, x, y; keywords...)
 
-As [`ssim`](@ref), into `out`: a dense `Float32` array of 1, n, c*n or as many elements as the map has. Returns `out`; on
+As [`ssim`](@ref), into `out`: a dense `Float32` array (for `Float64` images `Float64`) of 1, n, c*n or as many elements as the map has. Returns `out`; on
 a GPU it only enqueues.
 """
 function ssim!(out::AbstractArray, x::AbstractArray, y::AbstractArray; dims = nothing, keywords...)
@@ -65,14 +66,15 @@ end
 
 The value of [`ssim`](@ref) and its gradient, in one pass: `(value, gradient)`. `wrt = :y` gives that with respect to
 `y`, `wrt = :both` gives `(value, gradient_x, gradient_y)`. For `reduction = :map` the gradient is that of the map's sum,
-for `:per_image` and `:per_channel` that of each one's own mean.
+for `:per_image` and `:per_channel` that of each one's own mean. Gradients are `Float32`, or `Float64` for `Float64` images;
+that of a `UInt8` image is that of the numbers from 0 to 255.
 """
 function ssim_with_gradient(x::AbstractArray, y::AbstractArray; wrt = :x, dims = nothing, keywords...)
     choose("wrt", SAVE_FOR, wrt)
     options = make_options(; keywords...)
-    out = similar(x, Float32, result_size(shape_of(x, axes_of(dims, x)), options))
-    grad_x = wrt === :y ? nothing : similar(x)
-    grad_y = wrt === :x ? nothing : similar(y)
+    out = similar(x, precision_of(eltype(x)), result_size(shape_of(x, axes_of(dims, x)), options))
+    grad_x = wrt === :y ? nothing : similar(x, precision_of(eltype(x)))
+    grad_y = wrt === :x ? nothing : similar(y, precision_of(eltype(y)))
     value_and_grad_arrays!(out, grad_x, grad_y, x, y, dims, options)
     return (result(out, options), filter(!isnothing, (grad_x, grad_y))...)
 end
@@ -81,7 +83,7 @@ end
     ssim_with_gradient!(out, grad_x, grad_y, x, y; keywords...)
 
 As [`ssim_with_gradient`](@ref), into `out` (see [`ssim!`](@ref)) and into gradients of the size of `x`, which may be
-views; one that is not wanted is `nothing`. Returns `out`; on a GPU it only enqueues.
+views and in host memory `Float16`; one that is not wanted is `nothing`. Returns `out`; on a GPU it only enqueues.
 """
 function ssim_with_gradient!(
     out::AbstractArray, grad_x, grad_y, x::AbstractArray, y::AbstractArray; dims = nothing, keywords...,
@@ -125,7 +127,7 @@ function forward_arrays!(out, saved, x, y, dims, options::Options)
     axes = checked_axes(dims, x, y)
     shape = shape_of(x, axes)
     GC.@preserve out saved x y begin
-        values = result_address("out", out, shape, options)
+        values = result_address("out", out, eltype(x), shape, options)
         images = map(array -> image_of(array, axes), (x, y))
         with_stream(x, shape, options) do stream
             forward!(values, address_or_null(saved), shape, images..., options, stream)
@@ -137,7 +139,7 @@ function backward_arrays!(grad_x, grad_y, saved, upstream, x, y, dims, options::
     axes = checked_axes(dims, x, y, grad_x, grad_y)
     shape = shape_of(x, axes)
     GC.@preserve grad_x grad_y saved upstream x y begin
-        seed = upstream === nothing ? C_NULL : result_address("upstream", upstream, shape, options)
+        seed = upstream === nothing ? C_NULL : result_address("upstream", upstream, eltype(x), shape, options)
         gradients = map(array -> image_of(array, axes), (grad_x, grad_y))
         images = map(array -> image_of(array, axes), (x, y))
         with_stream(x, shape, options) do stream
@@ -150,7 +152,7 @@ function value_and_grad_arrays!(out, grad_x, grad_y, x, y, dims, options::Option
     axes = checked_axes(dims, x, y, grad_x, grad_y)
     shape = shape_of(x, axes)
     GC.@preserve out grad_x grad_y x y begin
-        values = result_address("out", out, shape, options)
+        values = result_address("out", out, eltype(x), shape, options)
         gradients = map(array -> image_of(array, axes), (grad_x, grad_y))
         images = map(array -> image_of(array, axes), (x, y))
         with_stream(x, shape, options) do stream

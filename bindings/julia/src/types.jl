@@ -16,6 +16,7 @@ Base.showerror(io::IO, error::FusedSSIMError) =
 
 const OK = Int32(0)
 
+const DTYPES = (f32 = Int32(0), f16 = Int32(1), bf16 = Int32(2), u8 = Int32(3), f64 = Int32(4))
 const DEVICES = (auto = Int32(0), cpu = Int32(1), cuda = Int32(2))
 const PADDINGS = (same = Int32(0), valid = Int32(1))
 const REDUCTIONS = (mean = Int32(0), per_image = Int32(1), per_channel = Int32(2), map = Int32(3))

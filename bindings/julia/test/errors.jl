@@ -32,8 +32,10 @@ end
 end
 
 @testset "arguments" begin
-    thrown(() -> ssim(Float64.(x), Float64.(y)), ArgumentError, "Float32")
-    thrown(() -> ssim(x, Float64.(y)), ArgumentError, "Float32")
+    thrown(() -> ssim(Int32.(round.(x)), y), ArgumentError, "Float32")
+    thrown(() -> ssim(x, y .> 0.5), ArgumentError, "Float32")
+    @test thrown(() -> ssim(x, Float64.(y)), FusedSSIMError, "F64 goes with F64 alone").status == 5
+    thrown(() -> ssim!(zeros(Float32, 1), Float64.(x), Float64.(y)), ArgumentError, "dense array of Float64")
     thrown(() -> ssim(view(x, [1, 5, 6], :, :, :), y[1:3, :, :, :]), ArgumentError, "strided")
     thrown(() -> ssim(x, y[1:22, :, :, :]), DimensionMismatch, "y has size (22, 17, 3, 2)")
     out, small = zeros(Float32, 1), zeros(Float32, 23, 17, 3, 1)

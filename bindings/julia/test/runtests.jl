@@ -33,6 +33,7 @@ try
             @testset "abi" begin include("abi.jl") end
             @testset "values" begin include("values.jl") end
             @testset "arrays" begin include("arrays.jl") end
+            @testset "types" begin include("types.jl") end
             @testset "errors" begin include("errors.jl") end
             @testset "library" begin include("library.jl") end
             @testset "ChainRules" begin include("chainrules.jl") end
