@@ -13,12 +13,13 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MUL
     const Strip strip(p, STRIP_COLUMNS);
     const int stages = strip.stages(HALO);
     SavedPartialColumns partials(p, strip, threadIdx.x, filtered);
-    GradientGroups gradient(p, strip, STRIP_COLUMNS, 0, strip.row - HALO, threadIdx.x, filtered);
+    GradientGroups<StripRows> gradient(p, strip, STRIP_COLUMNS, strip.row - HALO, strip_group(threadIdx.x), filtered);
+    gradient.fetch();
     for (int stage = 0; stage < stages; stage++) {
-        // Before the barrier: the pixels come while the vertical part runs.
-        gradient.fetch();
         partials.step(stage & 1);
         __syncthreads();
         gradient.step(stage & 1);
+        // A stage ahead: the pixels come while the vertical part runs.
+        gradient.fetch();
     }
 }

@@ -18,13 +18,30 @@ constexpr int STRIP_COLUMNS = 116;
 // Columns of the gradient that a strip of value_and_grad.cu produces.
 constexpr int FUSED_STRIP_COLUMNS = 108;
 
-// Blocks of a strip kernel that fit a multiprocessor at once, by their registers.
+// Blocks that fit a multiprocessor at once, by their registers: of value.cu or backward.cu, and of value_and_grad.cu. On an
+// H200 four blocks of the latter take as long as three, and spill.
 constexpr int STRIP_BLOCKS_PER_MULTIPROCESSOR = 4;
+constexpr int FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR = 3;
+
+// Rows and columns of the map or of the gradient that a block of tile.cu produces.
+constexpr int TILE_ROWS = 16;
+constexpr int TILE_COLUMNS = 32;
+
+// Threads of a block of tile.cu: for the value alone, and with the gradient.
+constexpr int TILE_VALUE_THREADS = 192;
+constexpr int TILE_FUSED_THREADS = 288;
+
+// Blocks of tile.cu with the gradient that fit a multiprocessor at once.
+constexpr int TILE_BLOCKS_PER_MULTIPROCESSOR = 3;
 
 // Bytes of dynamic shared memory of a block of value.cu, of backward.cu and of value_and_grad.cu.
 constexpr int VALUE_SHARED_BYTES = 17920;
 constexpr int BACKWARD_SHARED_BYTES = 13440;
 constexpr int FUSED_SHARED_BYTES = 21824;
+
+// The same for tile.cu, for the value alone and with the gradient: less than any GPU grants without being asked.
+constexpr int TILE_VALUE_SHARED_BYTES = 21120;
+constexpr int TILE_FUSED_SHARED_BYTES = 43008;
 
 // Threads of the reduction's block.
 constexpr int REDUCE_THREADS = 256;

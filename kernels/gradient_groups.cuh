@@ -3,6 +3,8 @@
 
 #include "partial_columns.cuh"
 
+// FILTERED_AT: the SharedRows that it reads.
+template <typename FILTERED_AT>
 struct GradientGroups {
     const StripParams& p;
     const float* filtered;
@@ -17,14 +19,13 @@ struct GradientGroups {
     float x[GROUP];
     float y[GROUP];
 
-    // `first_row`: the first thread's row in stage 0; the thread starts in `first_stage`.
+    // The rows of the thread's first stage begin at stage_row.
     __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns,
-                                              int first_stage, int first_row, int t, const float* filtered_rows)
+                                              int stage_row, const GroupPlace& place, const float* filtered_rows)
         : p(params) {
-        const GroupPlace place(t);
-        filtered = filtered_rows + place.offset();
+        filtered = filtered_rows + FILTERED_AT::offset(place);
         const int column = strip.column + place.column;
-        const int image_row = first_row + first_stage * STAGE_ROWS + place.row;
+        const int image_row = stage_row + place.row;
         img1 = pixel_address(p.img1, p, strip.plane, image_row, column);
         img2 = pixel_address(p.img2, p, strip.plane, image_row, column);
         grad = pixel_address(p.grad, p, strip.plane, image_row, column);
@@ -63,10 +64,11 @@ struct GradientGroups {
     // The rest of the stage that fetch() began.
     __device__ __forceinline__ void step(int buffer) {
         if (active()) {
-            const float* from = filtered + buffer * FILTERED_BUFFER;
+            const float* from = filtered + buffer * PARTIALS * FILTERED_AT::PLANE;
             float g[PARTIALS][GROUP];
 #pragma unroll
-            for (int i = 0; i < PARTIALS; i++) horizontal_filter(from + i * ROW_PLANE, p, g[i]);
+            for (int i = 0; i < PARTIALS; i++) horizontal_filter(from + i * FILTERED_AT::PLANE, p, g[i]);
+            scale_pixels(x, y, p);
             write(g);
         }
         row += STAGE_ROWS;
@@ -79,9 +81,9 @@ struct GradientGroups {
         float out[GROUP];
 #pragma unroll
         for (int i = 0; i < GROUP; i++) {
-            const float sx = __fmul_rn(x[i], p.inv_range);
-            const float sy = __fmul_rn(y[i], p.inv_range);
-            out[i] = scale * fmaf(sx + sy, g[1][i], fmaf(sx - sy, g[2][i], g[0][i]));
+            const float u = x[i] + y[i];
+            const float v = x[i] - y[i];
+            out[i] = scale * fmaf(u, g[1][i], fmaf(v, g[2][i], g[0][i]));
         }
         if (vector) {
             store_group(grad, out);

@@ -6,6 +6,7 @@
 
 constexpr int PARTIALS = 3;    // planes of one image's gradient: mean part, pu, pv
 constexpr int PARTIAL_PLANE = STAGE_ROWS * T;
+using StripPartials = SharedRows<T, PARTIAL_PLANE>;
 constexpr int PARTIAL_FLOATS = PARTIALS * PARTIAL_PLANE;
 
 // Sum of many values of like size in a pair of floats: the error does not grow with their number, as it would in one
@@ -51,8 +52,8 @@ struct MapPixels {
     __device__ __forceinline__ bool row_in_map() const { return in_range(row, p.map_top, p.map_bottom); }
 
     // Offset of pixel i in the dense map and in an upstream gradient of the same shape.
-    __device__ __forceinline__ long long map_offset(int i) const {
-        const long long first = static_cast<long long>(plane) * (p.map_bottom - p.map_top) + (row - p.map_top);
+    __device__ __forceinline__ long long map_offset(int i, int j = 0) const {
+        const long long first = static_cast<long long>(plane) * (p.map_bottom - p.map_top) + (row + j - p.map_top);
         return first * (p.map_right - p.map_left) + (column + i - p.map_left);
     }
 
@@ -62,46 +63,41 @@ struct MapPixels {
     }
 };
 
-// Zeroes those of GROUP stored values, in `planes` planes, whose pixel is not in the map: not by a factor, so that a NaN
-// there stays there. A loop that is not unrolled keeps this rare case a branch and out of the way of the others.
-__device__ __forceinline__ void clear_outside(float* stored, int planes, int plane_pitch, bool row_inside,
-                                              const ColumnRange& columns) {
-    if (row_inside && columns.all) return;
-#pragma unroll 1
-    for (int i = 0; i < planes * GROUP; i++)
-        if (!row_inside || !columns.contains(i % GROUP)) stored[i / GROUP * plane_pitch + i % GROUP] = 0.0f;
-}
-
 // What becomes of the partial derivatives.
 enum class Keep { NOTHING, IN_SHARED, SAVED };
 
-template <Keep KEEP>
+// MOMENTS_AT and PARTIALS_AT: the SharedRows that it reads and writes.
+template <Keep KEEP, typename MOMENTS_AT, typename PARTIALS_AT>
 struct MapGroups {
     const StripParams& p;
     const Strip& strip;
     GroupPlace place;
-    int first_row;    // of stage 0
+    int first_row;    // of the group in stage 0
     int column;       // of the group
     const float* moments;
-    float* partials;    // PARTIALS planes, for Keep::IN_SHARED
+    float* partials;          // PARTIALS planes, for Keep::IN_SHARED
+    long long saved_first;    // offset of the group in a saved plane in stage 0
     ColumnRange map_columns;
     ColumnRange owned_columns;
     CompensatedSum sum;    // of 1 - SSIM over the map pixels that this block owns
 
-    // The block's map begins `halo` rows and columns before its output.
+    // The rows of stage 0 begin at stage_row, the columns of the block's map `halo` before those of its output.
     __device__ __forceinline__ MapGroups(const StripParams& params, const Strip& block, int out_columns, int halo,
-                                         int t, const float* moment_rows, float* partial_rows)
-        : p(params), strip(block), place(t), first_row(block.row - halo - HALO + place.row),
-          column(block.column - halo + place.column), moments(moment_rows + place.offset()),
-          partials(partial_rows + place.row * T + place.column), map_columns(column, params.map_left, params.map_right),
+                                         int stage_row, const GroupPlace& group, const float* moment_rows,
+                                         float* partial_rows)
+        : p(params), strip(block), place(group), first_row(stage_row + group.row),
+          column(block.column - halo + group.column), moments(moment_rows + MOMENTS_AT::offset(group)),
+          partials(partial_rows + PARTIALS_AT::offset(group)),
+          saved_first((static_cast<long long>(block.plane) * params.height + first_row) * params.saved_pitch + column),
+          map_columns(column, params.map_left, params.map_right),
           owned_columns(column, max(block.column, params.map_left), min(block.column + out_columns, params.map_right)) {
     }
 
     __device__ __forceinline__ void step(int stage, int buffer) {
-        const float* from = moments + buffer * MOMENT_BUFFER;
+        const float* from = moments + buffer * MOMENTS * MOMENTS_AT::PLANE;
         float m[MOMENTS][GROUP];
-        horizontal_variance(from, from + 2 * ROW_PLANE, p, m[0], m[2]);
-        horizontal_variance(from + ROW_PLANE, from + 3 * ROW_PLANE, p, m[1], m[3]);
+        horizontal_variance(from, from + 2 * MOMENTS_AT::PLANE, p, m[0], m[2]);
+        horizontal_variance(from + MOMENTS_AT::PLANE, from + 3 * MOMENTS_AT::PLANE, p, m[1], m[3]);
 
         const MapPixels group{p, strip.plane, first_row + stage * STAGE_ROWS, column};
         const bool row_in_map = group.row_in_map();
@@ -123,14 +119,16 @@ struct MapGroups {
             if (p.upstream_mode == UPSTREAM_MAP && row_in_map) apply_upstream(group, partial);
             float* to = partials;
 #pragma unroll
-            for (int i = 0; i < PARTIALS; i++) store_group(to + i * PARTIAL_PLANE, partial[i]);
-            clear_outside(to, PARTIALS, PARTIAL_PLANE, row_in_map, map_columns);
+            for (int i = 0; i < PARTIALS; i++) store_group(to + i * PARTIALS_AT::PLANE, partial[i]);
+            clear_stored(to, row_in_map);
         }
         if (KEEP == Keep::SAVED && row_owned && place.column < STRIP_COLUMNS && column < p.saved_pitch) {
-            save(p.saved_mean1, group, partial[0], row_in_map);
-            save(p.saved_pu, group, partial[1], row_in_map);
-            save(p.saved_pv, group, partial[2], row_in_map);
-            save(p.saved_mean2, group, mean2, row_in_map);
+            if (!row_in_map || !map_columns.all) clear_outside(row_in_map, partial, mean2);
+            const long long offset = saved_first + static_cast<long long>(stage * STAGE_ROWS) * p.saved_pitch;
+            if (p.saved_mean1 != nullptr) store_group(p.saved_mean1 + offset, partial[0]);
+            store_group(p.saved_pu + offset, partial[1]);
+            store_group(p.saved_pv + offset, partial[2]);
+            if (p.saved_mean2 != nullptr) store_group(p.saved_mean2 + offset, mean2);
         }
     }
 
@@ -145,7 +143,8 @@ struct MapGroups {
         if (p.map == nullptr) return;
 #pragma unroll
         for (int i = 0; i < GROUP; i++)
-            if (owned_columns.contains(i)) p.map[group.map_offset(i)] = 1.0f - dissimilarity[i];
+            if (owned_columns.contains(i))
+                p.map[group.map_offset(i)] = fmaf(-p.map_scale, dissimilarity[i], p.map_base);
     }
 
     // Multiplies the partial derivatives by the upstream gradient of their pixels.
@@ -158,18 +157,33 @@ struct MapGroups {
         }
     }
 
-    __device__ __forceinline__ void save(float* plane, const MapPixels& group, const float (&value)[GROUP],
-                                         bool row_in_map) const {
-        if (plane == nullptr) return;
-        float* to = plane + group.saved_offset();
-        store_group(to, value);
-        clear_outside(to, 1, 0, row_in_map, map_columns);
+    // Zeroes the stored partial derivatives outside the map. A loop that is not unrolled keeps this rare case a branch and
+    // out of the way of the others.
+    __device__ __forceinline__ void clear_stored(float* stored, bool row_in_map) const {
+        if (row_in_map && map_columns.all) return;
+#pragma unroll 1
+        for (int i = 0; i < PARTIALS * GROUP; i++)
+            if (!row_in_map || !map_columns.contains(i % GROUP))
+                stored[i / GROUP * PARTIALS_AT::PLANE + i % GROUP] = 0.0f;
+    }
+
+    // Zeroes what lies outside the map: not by a factor, so that a NaN there stays there.
+    __device__ __forceinline__ void clear_outside(bool row_in_map, float (&partial)[PARTIALS][GROUP],
+                                                  float (&mean2)[GROUP]) const {
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) {
+            if (row_in_map && map_columns.contains(i)) continue;
+#pragma unroll
+            for (int plane = 0; plane < PARTIALS; plane++) partial[plane][i] = 0.0f;
+            mean2[i] = 0.0f;
+        }
     }
 };
 
 // Writes the sum over the block to *out. The order of additions is fixed.
+template <int THREADS>
 __device__ __forceinline__ void write_block_sum(const CompensatedSum& sum, double* out) {
-    __shared__ double warp_sums[T / 32];
+    __shared__ double warp_sums[THREADS / 32];
     double total = sum.total();
 #pragma unroll
     for (int offset = 16; offset > 0; offset /= 2) total += __shfl_xor_sync(0xffffffffu, total, offset);
@@ -177,7 +191,7 @@ __device__ __forceinline__ void write_block_sum(const CompensatedSum& sum, doubl
     __syncthreads();
     if (threadIdx.x == 0) {
         total = warp_sums[0];
-        for (int warp = 1; warp < T / 32; warp++) total += warp_sums[warp];
+        for (int warp = 1; warp < THREADS / 32; warp++) total += warp_sums[warp];
         *out = total;
     }
 }

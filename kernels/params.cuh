@@ -40,18 +40,23 @@ struct StripParams {
     int saved_pitch;
     int upstream_mode;    // UPSTREAM_*
     int planes_per_group;
-    float inv_range;     // 1/L, multiplied onto every pixel on load
-    float two_c1;        // 2 k1^2
-    float two_c2;        // 2 k2^2
-    float grad_scale;    // multiplied onto every gradient element: inv_range / pixels averaged
+    float scale;             // multiplied onto every pixel on load: a power of two, and 1 for usual ranges
+    float two_c1;            // 2 (k1 L)^2, L being the range of the scaled pixels
+    float two_c2;            // 2 (k2 L)^2
+    float origin_squares;    // an origin is near if the squares of a stage about it add up to less
+    float bright;            // origins above have to be left for much smaller samples
+    float grad_scale;        // multiplied onto every gradient element: scale / pixels averaged
+    float map_base;          // the map holds map_base - map_scale (1 - SSIM)
+    float map_scale;
     float taps[WINDOW_TAPS];
     float tap_tails[WINDOW_TAPS - 1];    // tap_tails[k] = taps[k + 1] + ... + taps[WINDOW_TAPS - 1]
 };
 
-// One launch of the reduction: block g writes out[g] = 1 - scale * sum of partials[g * per_group ...].
+// One launch of the reduction: block g writes out[g] = base - scale * sum of partials[g * per_group ...].
 struct ReduceParams {
     const double* partials;
     float* out;
     long long per_group;
+    double base;
     double scale;
 };

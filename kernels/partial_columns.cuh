@@ -54,26 +54,42 @@ struct SavedPartialColumns {
 
     __device__ __forceinline__ SavedPartialColumns(const StripParams& p, const Strip& strip, int t, float* filtered)
         : filters(p, t, filtered), pixel{p, strip.plane, strip.row - RADIUS, strip.column - RADIUS + t},
-          offset(pixel.saved_offset()), inside(in_range(pixel.column, p.map_left, p.map_right)) {
+          offset(pixel.saved_offset()), inside(in_range(pixel.column, p.map_left, p.map_right)), sample{} {
         fetch();
     }
 
     // Starts loading the rows of the next stage; outside the map they are zero.
     __device__ __forceinline__ void fetch() {
         const StripParams& p = pixel.p;
+        if (inside) {
+            const bool all_rows = pixel.row >= p.map_top && pixel.row + STAGE_ROWS <= p.map_bottom;
+            if (all_rows) {
 #pragma unroll
-        for (int j = 0; j < STAGE_ROWS; j++) {
-            const bool valid = inside && pixel.row_in_map();
-            sample[0][j] = valid ? __ldg(p.saved_mean1 + offset) : 0.0f;
-            sample[1][j] = valid ? __ldg(p.saved_pu + offset) : 0.0f;
-            sample[2][j] = valid ? __ldg(p.saved_pv + offset) : 0.0f;
-            if (p.upstream_mode == UPSTREAM_MAP) {
-                const float upstream = valid ? __ldg(p.upstream + pixel.map_offset(0)) : 0.0f;
+                for (int j = 0; j < STAGE_ROWS; j++) load(j);
+            } else {
 #pragma unroll
-                for (int i = 0; i < PARTIALS; i++) sample[i][j] *= upstream;
+                for (int j = 0; j < STAGE_ROWS; j++) {
+                    if (in_range(pixel.row + j, p.map_top, p.map_bottom))
+                        load(j);
+                    else
+                        sample[0][j] = sample[1][j] = sample[2][j] = 0.0f;
+                }
             }
-            offset += p.saved_pitch;
-            pixel.row++;
+        }
+        offset += STAGE_ROWS * static_cast<long long>(p.saved_pitch);
+        pixel.row += STAGE_ROWS;
+    }
+
+    __device__ __forceinline__ void load(int j) {
+        const StripParams& p = pixel.p;
+        const long long at = offset + j * static_cast<long long>(p.saved_pitch);
+        sample[0][j] = __ldg(p.saved_mean1 + at);
+        sample[1][j] = __ldg(p.saved_pu + at);
+        sample[2][j] = __ldg(p.saved_pv + at);
+        if (p.upstream_mode == UPSTREAM_MAP) {
+            const float upstream = __ldg(p.upstream + pixel.map_offset(0, j));
+#pragma unroll
+            for (int i = 0; i < PARTIALS; i++) sample[i][j] *= upstream;
         }
     }
 

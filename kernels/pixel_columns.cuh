@@ -14,8 +14,8 @@ struct PixelColumns {
     const float* img1;    // of the next row to load
     const float* img2;
     int row;
-    bool inside;    // the column lies in the image
-    float x[STAGE_ROWS];
+    bool inside;            // the column lies in the image
+    float x[STAGE_ROWS];    // of the next stage; zero outside the image
     float y[STAGE_ROWS];
     VerticalVariance u;
     VerticalVariance v;
@@ -26,48 +26,47 @@ struct PixelColumns {
           img1(pixel_address(params.img1, params, strip.plane, strip.row - halo, strip.column - halo + t)),
           img2(pixel_address(params.img2, params, strip.plane, strip.row - halo, strip.column - halo + t)),
           row(strip.row - halo),
-          inside(static_cast<unsigned>(strip.column - halo + t) < static_cast<unsigned>(params.width)) {
+          inside(static_cast<unsigned>(strip.column - halo + t) < static_cast<unsigned>(params.width)), x{}, y{} {
+        fetch();
+        u.clear();
+        v.clear();
+    }
+
+    // Starts loading the rows of the next stage; the rest of a stage hides the latency.
+    __device__ __forceinline__ void fetch() {
+        if (inside) {
+            if (row >= 0 && row + STAGE_ROWS <= p.height) {
 #pragma unroll
-        for (int j = 0; j < STAGE_ROWS; j++) fetch(j);
-        float sum, difference;
-        combine(0, sum, difference);
-        u.clear(sum);
-        v.clear(difference);
-    }
-
-    // Starts loading row `slot` of the next stage; outside the image it is zero. A whole stage hides the latency.
-    __device__ __forceinline__ void fetch(int slot) {
-        const bool valid = inside && static_cast<unsigned>(row) < static_cast<unsigned>(p.height);
-        x[slot] = valid ? __ldg(img1) : 0.0f;
-        y[slot] = valid ? __ldg(img2) : 0.0f;
-        img1 += p.img1.stride_h;
-        img2 += p.img2.stride_h;
-        row++;
-    }
-
-    // u and v of a row that was loaded. The products are rounded: fused into the difference they would leave a remainder where
-    // the pixels are equal.
-    __device__ __forceinline__ void combine(int slot, float& sum, float& difference) const {
-        const float sx = __fmul_rn(x[slot], p.inv_range);
-        const float sy = __fmul_rn(y[slot], p.inv_range);
-        sum = sx + sy;
-        difference = sx - sy;
+                for (int j = 0; j < STAGE_ROWS; j++) {
+                    x[j] = __ldg(img1 + j * p.img1.stride_h);
+                    y[j] = __ldg(img2 + j * p.img2.stride_h);
+                }
+            } else {
+#pragma unroll
+                for (int j = 0; j < STAGE_ROWS; j++) {
+                    const bool valid = static_cast<unsigned>(row + j) < static_cast<unsigned>(p.height);
+                    x[j] = valid ? __ldg(img1 + j * p.img1.stride_h) : 0.0f;
+                    y[j] = valid ? __ldg(img2 + j * p.img2.stride_h) : 0.0f;
+                }
+            }
+        }
+        img1 += STAGE_ROWS * p.img1.stride_h;
+        img2 += STAGE_ROWS * p.img2.stride_h;
+        row += STAGE_ROWS;
     }
 
     __device__ __forceinline__ void step(int buffer) {
         float* to = out + buffer * MOMENT_BUFFER;
+        float sum[STAGE_ROWS];
+        float difference[STAGE_ROWS];
+        scale_pixels(x, y, p);
 #pragma unroll
         for (int j = 0; j < STAGE_ROWS; j++) {
-            float sum, difference;
-            combine(j, sum, difference);
-            fetch(j);
-            if (j == 0) {
-                u.follow(sum, p);
-                v.follow(difference, p);
-            }
-            float* row_to = to + j * ROW_PITCH;
-            u.push(sum, p, row_to[0], row_to[2 * ROW_PLANE]);
-            v.push(difference, p, row_to[ROW_PLANE], row_to[3 * ROW_PLANE]);
+            sum[j] = x[j] + y[j];
+            difference[j] = x[j] - y[j];
         }
+        u.step(sum, p, to, to + 2 * ROW_PLANE);
+        v.step(difference, p, to + ROW_PLANE, to + 3 * ROW_PLANE);
+        fetch();
     }
 };

@@ -13,6 +13,6 @@ extern "C" __global__ void __launch_bounds__(REDUCE_THREADS) fssim_reduce(const 
     if (threadIdx.x == 0) {
         total = warp_sums[0];
         for (int warp = 1; warp < REDUCE_THREADS / 32; warp++) total += warp_sums[warp];
-        p.out[blockIdx.x] = static_cast<float>(1.0 - p.scale * total);
+        p.out[blockIdx.x] = static_cast<float>(p.base - p.scale * total);
     }
 }

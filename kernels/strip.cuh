@@ -82,38 +82,61 @@ struct VerticalFilter {
     }
 };
 
-// How far a sample may be from the origin of its column's squares, in units of the data range: its square then rounds by
-// less than 1e-9, far below C2.
-constexpr float ORIGIN_DISTANCE = 0.125f;
-
 // Vertical mean and variance of one column.
 //
 // A variance from sums of squares loses what the squares round away: in a bright flat region that is far more than C2 can
-// hide. So squares are taken about a pixel of the column itself. Where the column moves away from it, the partial sums are
-// moved to a new origin, which is cheap and loses nothing.
+// hide. So squares are taken about a pixel of the column itself, the origin. Where the column settles far from it, that is
+// where the samples of a stage are close together by comparison, the partial sums are moved to a new origin, which loses
+// nothing. Noise and edges leave the origin alone: their own variance is larger than what the squares round away. And no
+// sample that stands alone becomes the origin of others.
 struct VerticalVariance {
     VerticalFilter mean;      // of sample - origin
     VerticalFilter square;    // of (sample - origin)^2
     float origin;
 
-    __device__ __forceinline__ void clear(float first_sample) {
+    __device__ __forceinline__ void clear() {
         mean.clear();
         square.clear();
-        origin = is_origin(first_sample) ? first_sample : 0.0f;
+        origin = 0.0f;
     }
 
-    __device__ __forceinline__ void push(float sample, const StripParams& p, float& out_mean, float& out_variance) {
-        const float offset = sample - origin;
-        const float m = mean.push(offset, p);
-        out_variance = fmaf(-m, m, square.push(offset * offset, p));
-        out_mean = m + origin;
+    // Filters the samples of a stage; row j goes to mean_rows[j * ROW_PITCH] and variance_rows[j * ROW_PITCH].
+    __device__ __forceinline__ void step(const float (&sample)[STAGE_ROWS], const StripParams& p, float* mean_rows,
+                                         float* variance_rows) {
+        float offset[STAGE_ROWS];
+        float squared[STAGE_ROWS];
+        about_origin(sample, offset, squared);
+        const float sum = (offset[0] + offset[1]) + (offset[2] + offset[3]);
+        const float squares = (squared[0] + squared[1]) + (squared[2] + squared[3]);
+        const bool settled = sum * sum > SETTLED * squares && squares > p.origin_squares;
+        if (settled || fabsf(origin) > p.bright) {
+            const float smallest =
+                fminf(fminf(fabsf(sample[0]), fabsf(sample[1])), fminf(fabsf(sample[2]), fabsf(sample[3])));
+            // A bright origin is none for samples that are much smaller, even one of them.
+            const bool leave = smallest < 0.25f * fabsf(origin);
+            if (settled || leave) move(settled ? offset[0] : -origin, p);
+            about_origin(sample, offset, squared);
+        }
+#pragma unroll
+        for (int j = 0; j < STAGE_ROWS; j++) {
+            const float m = mean.push(offset[j], p);
+            variance_rows[j * ROW_PITCH] = fmaf(-m, m, square.push(squared[j], p));
+            mean_rows[j * ROW_PITCH] = m + origin;
+        }
     }
 
-    // Moves the origin to `sample` if that is far from it. The partial sum k holds the taps k + 1 and on.
-    __device__ __forceinline__ void follow(float sample, const StripParams& p) {
-        const float step = sample - origin;
-        if (!(fabsf(step) > ORIGIN_DISTANCE) || !is_origin(sample)) return;
-        origin = sample;
+    __device__ __forceinline__ void about_origin(const float (&sample)[STAGE_ROWS], float (&offset)[STAGE_ROWS],
+                                                 float (&squared)[STAGE_ROWS]) const {
+#pragma unroll
+        for (int j = 0; j < STAGE_ROWS; j++) {
+            offset[j] = sample[j] - origin;
+            squared[j] = offset[j] * offset[j];
+        }
+    }
+
+    // The partial sum k holds the taps k + 1 and on.
+    __device__ __forceinline__ void move(float step, const StripParams& p) {
+        origin += step;
 #pragma unroll
         for (int k = 0; k < HALO; k++) {
             square.sum[k] = fmaf(step, fmaf(step, p.tap_tails[k], -2.0f * mean.sum[k]), square.sum[k]);
@@ -121,8 +144,8 @@ struct VerticalVariance {
         }
     }
 
-    // A NaN or an infinity must not become the origin of rows that do not see it.
-    static __device__ __forceinline__ bool is_origin(float sample) { return fabsf(sample) <= 1e18f; }
+    // The square of the sum is STAGE_ROWS times the sum of squares where all samples are equal, less where they spread.
+    static constexpr float SETTLED = STAGE_ROWS * (1.0f - 1.0f / 64);
 };
 
 // The window of GROUP columns; `row` is its first column, 16-byte aligned.
@@ -154,26 +177,42 @@ __device__ __forceinline__ void horizontal_filter(const float* row, const StripP
     filter_window(window, p, out);
 }
 
-// Means and variances of GROUP windows from the means and variances of their columns: the variance of the whole is the
-// mean of the columns' variances and of the squared distances of their means. The distances are taken from a column that
-// all the windows share, so that nothing is lost to large means.
-__device__ __forceinline__ void horizontal_variance(const float* means, const float* variances, const StripParams& p,
-                                                    float (&mean)[GROUP], float (&variance)[GROUP]) {
-    float distance[WINDOW];
-    load_window(means, distance);
+// Means and variances of GROUP windows from the samples' means and variances: the variance of the whole is the mean of the
+// variances and of the squared distances of the means. The distances are taken from a sample that all the windows share,
+// so that nothing is lost to large means. `distance` holds the means at first.
+__device__ __forceinline__ void window_variance(float (&distance)[WINDOW], float (&variances)[WINDOW],
+                                                const StripParams& p, float (&mean)[GROUP], float (&variance)[GROUP]) {
     const float origin = distance[WINDOW_TAPS / 2 + GROUP / 2];
 #pragma unroll
-    for (int i = 0; i < GROUP + HALO; i++) distance[i] -= origin;
+    for (int i = 0; i < GROUP + HALO; i++) {
+        distance[i] -= origin;
+        variances[i] = fmaf(distance[i], distance[i], variances[i]);
+    }
     filter_window(distance, p, mean);
-    float window[WINDOW];
-    load_window(variances, window);
-#pragma unroll
-    for (int i = 0; i < GROUP + HALO; i++) window[i] = fmaf(distance[i], distance[i], window[i]);
-    filter_window(window, p, variance);
+    filter_window(variances, p, variance);
 #pragma unroll
     for (int i = 0; i < GROUP; i++) {
         variance[i] = fmaf(-mean[i], mean[i], variance[i]);
         mean[i] += origin;
+    }
+}
+
+__device__ __forceinline__ void horizontal_variance(const float* means, const float* variances, const StripParams& p,
+                                                    float (&mean)[GROUP], float (&variance)[GROUP]) {
+    float mean_window[WINDOW];
+    float variance_window[WINDOW];
+    load_window(means, mean_window);
+    load_window(variances, variance_window);
+    window_variance(mean_window, variance_window, p, mean, variance);
+}
+
+// Nearly always the scale is 1, and the same for the whole grid.
+__device__ __forceinline__ void scale_pixels(float (&x)[GROUP], float (&y)[GROUP], const StripParams& p) {
+    if (p.scale == 1.0f) return;
+#pragma unroll
+    for (int i = 0; i < GROUP; i++) {
+        x[i] *= p.scale;
+        y[i] *= p.scale;
     }
 }
 
@@ -193,8 +232,18 @@ __device__ __forceinline__ void store_group(float* out, const float (&value)[GRO
 struct GroupPlace {
     int row;       // in the stage
     int column;    // in the strip, of the first pixel
-
-    __device__ __forceinline__ explicit GroupPlace(int t) : row(t / (T / GROUP)), column(t % (T / GROUP) * GROUP) {}
-
-    __device__ __forceinline__ int offset() const { return row * ROW_PITCH + column; }
 };
+
+__device__ __forceinline__ GroupPlace strip_group(int t) { return {t / (T / GROUP), t % (T / GROUP) * GROUP}; }
+
+// Where planes of rows lie in shared memory.
+template <int ROW_FLOATS, int PLANE_FLOATS>
+struct SharedRows {
+    static constexpr int PITCH = ROW_FLOATS;
+    static constexpr int PLANE = PLANE_FLOATS;
+    static_assert(PITCH % 4 == 0 && PLANE % 4 == 0, "rows must start at multiples of 16 bytes");
+
+    static __device__ __forceinline__ int offset(const GroupPlace& place) { return place.row * PITCH + place.column; }
+};
+
+using StripRows = SharedRows<ROW_PITCH, ROW_PLANE>;

@@ -13,13 +13,14 @@ __device__ __forceinline__ void value(const StripParams& p) {
     const Strip strip(p, STRIP_COLUMNS);
     const int stages = strip.stages(HALO);
     PixelColumns pixels(p, strip, RADIUS, threadIdx.x, moments);
-    MapGroups<KEEP> map(p, strip, STRIP_COLUMNS, 0, threadIdx.x, moments, nullptr);
+    MapGroups<KEEP, StripRows, StripPartials> map(p, strip, STRIP_COLUMNS, 0, strip.row - HALO,
+                                                  strip_group(threadIdx.x), moments, nullptr);
     for (int stage = 0; stage < stages; stage++) {
         pixels.step(stage & 1);
         __syncthreads();
         if (stage >= FIRST_STAGE) map.step(stage, stage & 1);
     }
-    write_block_sum(map.sum, p.partials + blockIdx.x);
+    write_block_sum<T>(map.sum, p.partials + blockIdx.x);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)

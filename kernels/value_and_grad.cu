@@ -12,7 +12,7 @@ static_assert(FUSED_STRIP_COLUMNS == T - 2 * HALO && FUSED_STRIP_COLUMNS % GROUP
 static_assert(FUSED_SHARED_BYTES == (MOMENT_BUFFER + PARTIAL_FLOATS + FILTERED_BUFFER) * sizeof(float),
               "the host launches with FUSED_SHARED_BYTES");
 
-extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_value_and_grad(const __grid_constant__ StripParams p) {
     float* const moments = dynamic_shared();
     float* const partial_rows = moments + MOMENT_BUFFER;
@@ -20,9 +20,12 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MUL
     const Strip strip(p, FUSED_STRIP_COLUMNS);
     const int stages = strip.stages(2 * HALO);
     PixelColumns pixels(p, strip, HALO, threadIdx.x, moments);
-    MapGroups<Keep::IN_SHARED> map(p, strip, FUSED_STRIP_COLUMNS, RADIUS, threadIdx.x, moments, partial_rows);
+    const GroupPlace place = strip_group(threadIdx.x);
+    MapGroups<Keep::IN_SHARED, StripRows, StripPartials> map(p, strip, FUSED_STRIP_COLUMNS, RADIUS,
+                                                             strip.row - RADIUS - HALO, place, moments, partial_rows);
     SharedPartialColumns partials(p, threadIdx.x, partial_rows, filtered);
-    GradientGroups gradient(p, strip, FUSED_STRIP_COLUMNS, FIRST_STAGE, strip.row - 2 * HALO, threadIdx.x, filtered);
+    GradientGroups<StripRows> gradient(p, strip, FUSED_STRIP_COLUMNS, strip.row - 2 * HALO + FIRST_STAGE * STAGE_ROWS,
+                                       place, filtered);
     for (int stage = 0; stage <= stages; stage++) {
         const bool has_partials = stage > FIRST_STAGE;
         if (stage < stages) pixels.step(0);
@@ -35,5 +38,5 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MUL
         if (stage >= FIRST_STAGE && stage < stages) map.step(stage, 0);
         __syncthreads();
     }
-    write_block_sum(map.sum, p.partials + blockIdx.x);
+    write_block_sum<T>(map.sum, p.partials + blockIdx.x);
 }

@@ -4,6 +4,7 @@
 //! (`context`), kernels loaded (`module`), launched in order. `driver` alone calls the driver.
 
 mod context;
+mod cut;
 mod device;
 mod driver;
 mod module;
@@ -16,12 +17,12 @@ use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
 use crate::layout::Dtype;
-use crate::problem::{Output, Problem};
+use crate::problem::Problem;
 use crate::status::{Error, Result};
 use context::{Allocation, CurrentContext, with_cleanup};
+pub(crate) use cut::workspace_bytes;
 use device::Device;
 use driver::{Driver, LaunchShape, Stream, explained};
-pub(crate) use plan::workspace_bytes;
 use plan::{Kernel, Launch};
 pub(crate) use pointer::{locate, require_device, require_host, require_on};
 
@@ -102,9 +103,6 @@ pub(crate) fn refuse_unsupported(problem: &Problem, gradients: [bool; 2]) -> Res
             return unsupported(&format!("grad_{name}: dtype {}", problem.grad_dtypes[i].name()));
         }
     }
-    if problem.output != Output::Ssim {
-        return unsupported("output other than FSSIM_OUTPUT_SSIM");
-    }
     Ok(())
 }
 
@@ -118,7 +116,8 @@ pub(crate) fn run(
 ) -> Result<()> {
     let driver = Driver::get()?;
     let device = Device::get(driver, ordinal)?;
-    let plan = |workspace| plan::plan(problem, images, &operation, workspace, &device.properties);
+    let family = cut::Family::current()?;
+    let plan = |workspace| plan::plan(problem, images, &operation, workspace, &device.properties, family);
     match execution {
         Execution::Stream { stream, workspace } => {
             let (stream, launches) = (Stream(stream), plan(workspace));

@@ -44,10 +44,14 @@ pub(crate) struct StripParams {
     pub saved_pitch: i32,
     pub upstream_mode: i32,
     pub planes_per_group: i32,
-    pub inv_range: f32,
+    pub scale: f32,
     pub two_c1: f32,
     pub two_c2: f32,
+    pub origin_squares: f32,
+    pub bright: f32,
     pub grad_scale: f32,
+    pub map_base: f32,
+    pub map_scale: f32,
     pub taps: [f32; WINDOW_TAPS as usize],
     pub tap_tails: [f32; WINDOW_TAPS as usize - 1],
 }
@@ -59,6 +63,7 @@ pub(crate) struct ReduceParams {
     pub partials: DevicePtr,
     pub out: DevicePtr,
     pub per_group: i64,
+    pub base: f64,
     pub scale: f64,
 }
 
@@ -141,9 +146,10 @@ mod tests {
             StripParams {
                 img1, img2, grad, map, saved_pu, saved_pv, saved_mean1, saved_mean2, upstream, partials, first_plane,
                 channels, height, width, map_top, map_left, map_bottom, map_right, strips, chunks, chunk_rows,
-                saved_pitch, upstream_mode, planes_per_group, inv_range, two_c1, two_c2, grad_scale, taps, tap_tails,
+                saved_pitch, upstream_mode, planes_per_group, scale, two_c1, two_c2,
+                origin_squares, bright, grad_scale, map_base, map_scale, taps, tap_tails,
             }
-            ReduceParams { partials, out, per_group, scale }
+            ReduceParams { partials, out, per_group, base, scale }
         };
         assert_eq!(here, kernels);
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use super::cut::{Cut, Family};
 use super::params::{Image, Params, ReduceParams, StripParams};
 use super::{DevicePtr, Operation};
 use crate::geometry::*;
@@ -25,12 +26,21 @@ pub(crate) enum Kernel {
     Forward,
     Backward,
     ValueAndGrad,
+    TileValue,
+    TileValueAndGrad,
     Reduce,
 }
 
 impl Kernel {
-    pub(crate) const ALL: &'static [Kernel] =
-        &[Kernel::Value, Kernel::Forward, Kernel::Backward, Kernel::ValueAndGrad, Kernel::Reduce];
+    pub(crate) const ALL: &'static [Kernel] = &[
+        Kernel::Value,
+        Kernel::Forward,
+        Kernel::Backward,
+        Kernel::ValueAndGrad,
+        Kernel::TileValue,
+        Kernel::TileValueAndGrad,
+        Kernel::Reduce,
+    ];
 
     pub(crate) fn index(self) -> usize {
         self as usize
@@ -42,6 +52,8 @@ impl Kernel {
             Kernel::Forward => c"fssim_forward",
             Kernel::Backward => c"fssim_backward",
             Kernel::ValueAndGrad => c"fssim_value_and_grad",
+            Kernel::TileValue => c"fssim_tile_value",
+            Kernel::TileValueAndGrad => c"fssim_tile_value_and_grad",
             Kernel::Reduce => c"fssim_reduce",
         }
     }
@@ -52,8 +64,21 @@ impl Kernel {
             Kernel::Value | Kernel::Forward => concat!(include_str!("../../kernels/ptx/value.ptx"), "\0"),
             Kernel::Backward => concat!(include_str!("../../kernels/ptx/backward.ptx"), "\0"),
             Kernel::ValueAndGrad => concat!(include_str!("../../kernels/ptx/value_and_grad.ptx"), "\0"),
+            Kernel::TileValue | Kernel::TileValueAndGrad => {
+                concat!(include_str!("../../kernels/ptx/tile.ptx"), "\0")
+            }
             Kernel::Reduce => concat!(include_str!("../../kernels/ptx/reduce.ptx"), "\0"),
         }
+    }
+
+    fn threads(self) -> u32 {
+        let threads = match self {
+            Kernel::Value | Kernel::Forward | Kernel::Backward | Kernel::ValueAndGrad => STRIP_THREADS,
+            Kernel::TileValue => TILE_VALUE_THREADS,
+            Kernel::TileValueAndGrad => TILE_FUSED_THREADS,
+            Kernel::Reduce => REDUCE_THREADS,
+        };
+        threads as u32
     }
 
     fn shared_bytes(self) -> u32 {
@@ -61,18 +86,11 @@ impl Kernel {
             Kernel::Value | Kernel::Forward => VALUE_SHARED_BYTES,
             Kernel::Backward => BACKWARD_SHARED_BYTES,
             Kernel::ValueAndGrad => FUSED_SHARED_BYTES,
+            Kernel::TileValue => TILE_VALUE_SHARED_BYTES,
+            Kernel::TileValueAndGrad => TILE_FUSED_SHARED_BYTES,
             Kernel::Reduce => 0,
         };
         bytes as u32
-    }
-
-    /// Columns that one strip produces, and rows beyond its own that a block must read for its chunk.
-    fn strip(self) -> (usize, usize) {
-        let halo = WINDOW_TAPS as usize - 1;
-        match self {
-            Kernel::ValueAndGrad => (FUSED_STRIP_COLUMNS as usize, 2 * halo),
-            _ => (STRIP_COLUMNS as usize, halo),
-        }
     }
 }
 
@@ -86,54 +104,8 @@ pub(crate) struct Launch {
     pub params: Params,
 }
 
-/// The smallest chunk: below this, halo rows outweigh the rows themselves and a workspace would have no bound.
-const MIN_CHUNK_ROWS: usize = 2 * STAGE_ROWS as usize;
-
-/// The largest chunk: halo rows weigh nothing any more, and row numbers stay within 32 bits.
-const MAX_CHUNK_ROWS: usize = 1024;
-
 /// The most blocks of one launch.
 const MAX_GRID: usize = i32::MAX as usize;
-
-/// How one plane is cut into blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cut {
-    strips: usize,
-    chunks: usize,
-    chunk_rows: usize,
-}
-
-impl Cut {
-    fn blocks(self) -> usize {
-        self.strips * self.chunks
-    }
-
-    /// Chooses the number of chunks that finishes first: waves of blocks times the rows that a block walks, halo included.
-    /// Few large chunks waste multiprocessors at the end of the last wave, many small ones waste work on their halos.
-    fn new(problem: &Problem, kernel: Kernel, device: &DeviceProperties) -> Cut {
-        let (columns, halo_rows) = kernel.strip();
-        let (planes, height) = (problem.shape.planes(), problem.shape.h);
-        let strips = problem.shape.w.div_ceil(columns);
-        let slots = (device.multiprocessors.max(1) * STRIP_BLOCKS_PER_MULTIPROCESSOR) as usize;
-        let fewest = height.div_ceil(MAX_CHUNK_ROWS);
-        // Past a few blocks for every slot nothing is won by more chunks.
-        let most = height.div_ceil(MIN_CHUNK_ROWS).min(fewest.max(8 * slots / strips.min(8 * slots)));
-        (fewest..=most)
-            .map(|chunks| {
-                let chunk_rows = height.div_ceil(chunks).next_multiple_of(STAGE_ROWS as usize).max(MIN_CHUNK_ROWS);
-                Cut { strips, chunks: height.div_ceil(chunk_rows), chunk_rows }
-            })
-            .min_by_key(|cut| (planes * cut.blocks()).div_ceil(slots) * (cut.chunk_rows + halo_rows))
-            .expect("fewest is at most `most`")
-    }
-}
-
-/// Bytes of workspace that any call of this problem needs on any device: a partial sum for each block of the finest cut.
-pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
-    let strips = problem.shape.w.div_ceil(FUSED_STRIP_COLUMNS.min(STRIP_COLUMNS) as usize);
-    let chunks = problem.shape.h.div_ceil(MIN_CHUNK_ROWS);
-    (problem.shape.planes() * strips * chunks * size_of::<f64>()).next_multiple_of(16)
-}
 
 /// The launches of a call, in order.
 pub(crate) fn plan(
@@ -142,8 +114,9 @@ pub(crate) fn plan(
     operation: &Operation,
     workspace: DevicePtr,
     device: &DeviceProperties,
+    family: Family,
 ) -> Vec<Launch> {
-    let mut planner = Planner { problem, images, workspace, device, launches: Vec::with_capacity(4) };
+    let mut planner = Planner { problem, images, workspace, device, family, launches: Vec::with_capacity(4) };
     match *operation {
         Operation::Forward { ssim, saved } => {
             let kernel = if saved == DevicePtr::NULL { Kernel::Value } else { Kernel::Forward };
@@ -184,13 +157,16 @@ struct Planner<'a> {
     images: [DevicePtr; 2],
     workspace: DevicePtr,
     device: &'a DeviceProperties,
+    family: Family,
     launches: Vec<Launch>,
 }
 
 impl Planner<'_> {
     /// The arguments that do not depend on the operation. `swapped`: the images change roles, for the gradient of img2.
     fn params(&self, swapped: bool) -> StripParams {
-        let Problem { shape, map, window, inv_range, c1, c2, .. } = *self.problem;
+        let Problem { shape, map, window, c1, c2, .. } = *self.problem;
+        let Units { scale, range } = Units::new(self.problem);
+        let squared = |factor: f64| (factor * range * range) as f32;
         let sides = [(self.images[0], self.problem.img1), (self.images[1], self.problem.img2)];
         let (first, second) = if swapped { (sides[1], sides[0]) } else { (sides[0], sides[1]) };
         StripParams {
@@ -218,10 +194,14 @@ impl Planner<'_> {
             saved_pitch: self.problem.saved_pitch() as i32,
             upstream_mode: UPSTREAM_NONE,
             planes_per_group: self.problem.planes_per_group() as i32,
-            inv_range,
-            two_c1: 2.0 * c1,
-            two_c2: 2.0 * c2,
+            scale: scale as f32,
+            two_c1: squared(2.0 * f64::from(c1)),
+            two_c2: squared(2.0 * f64::from(c2)),
+            origin_squares: squared(f64::from(STAGE_ROWS) * ORIGIN_DISTANCE * ORIGIN_DISTANCE),
+            bright: (BRIGHT * range) as f32,
             grad_scale: 0.0,
+            map_base: self.problem.output.of(1.0) as f32,
+            map_scale: self.problem.output.scale() as f32,
             taps: window.taps,
             tap_tails: tap_tails(&window.taps),
         }
@@ -234,7 +214,8 @@ impl Planner<'_> {
             Reduction::Map => UPSTREAM_MAP,
             _ => UPSTREAM_GROUP,
         };
-        let grad_scale = (self.problem.mean_factor() * f64::from(self.problem.inv_range)) as f32;
+        let grad_scale =
+            (self.problem.mean_factor() * self.problem.output.scale() * Units::new(self.problem).scale) as f32;
         StripParams { grad: image(grad, strides), upstream, upstream_mode, grad_scale, ..self.params(swapped) }
     }
 
@@ -283,29 +264,30 @@ impl Planner<'_> {
         self.launches.push(Launch {
             kernel: Kernel::Reduce,
             grid: self.problem.values() as u32,
-            block: REDUCE_THREADS as u32,
-            shared_bytes: 0,
+            block: Kernel::Reduce.threads(),
+            shared_bytes: Kernel::Reduce.shared_bytes(),
             params: Params::Reduce(ReduceParams {
                 partials: self.workspace,
                 out: ssim,
                 per_group: per_group as i64,
-                scale: self.problem.mean_factor(),
+                base: self.problem.output.of(1.0),
+                scale: self.problem.mean_factor() * self.problem.output.scale(),
             }),
         });
     }
 
     /// Launches of a strip kernel over all planes; returns its blocks per plane.
     fn strips(&mut self, kernel: Kernel, params: StripParams) -> usize {
-        let cut = Cut::new(self.problem, kernel, self.device);
+        let (kernel, cut) = Cut::fastest(self.problem, kernel, self.device, self.family);
         let planes = self.problem.shape.planes();
-        let planes_per_launch = MAX_GRID / cut.blocks();
+        let planes_per_launch = (MAX_GRID / cut.blocks()).max(1);
         for first_plane in (0..planes).step_by(planes_per_launch) {
             let count = planes_per_launch.min(planes - first_plane);
             let partials = params.partials.0 + (first_plane * cut.blocks() * size_of::<f64>()) as u64;
             self.launches.push(Launch {
                 kernel,
                 grid: (count * cut.blocks()) as u32,
-                block: STRIP_THREADS as u32,
+                block: kernel.threads(),
                 shared_bytes: kernel.shared_bytes(),
                 params: Params::Strip(StripParams {
                     partials: DevicePtr(partials),
@@ -318,6 +300,33 @@ impl Planner<'_> {
             });
         }
         cut.blocks()
+    }
+}
+
+/// How far samples may be from the origin of their column's squares, in data ranges: a square then rounds by less than
+/// 1e-9, far below C2.
+const ORIGIN_DISTANCE: f64 = 0.125;
+
+/// Pixels beyond this many data ranges are taken for outliers.
+const BRIGHT: f64 = 4.0;
+
+/// The units in which the kernels compute.
+struct Units {
+    /// A power of two, so that scaling rounds nothing.
+    scale: f64,
+    /// The range of scaled pixels.
+    range: f64,
+}
+
+impl Units {
+    /// Exponents of ranges that need no scaling: products of four pixels stay far from overflow and underflow.
+    const PLAIN: std::ops::RangeInclusive<f64> = -16.0..=16.0;
+
+    fn new(problem: &Problem) -> Units {
+        let range = 1.0 / f64::from(problem.inv_range);
+        let exponent = range.log2().round();
+        let scale = if Self::PLAIN.contains(&exponent) { 1.0 } else { (-exponent).exp2() };
+        Units { scale, range: range * scale }
     }
 }
 
@@ -350,7 +359,7 @@ mod tests {
 
     fn value_and_grad(problem: &Problem) -> Vec<Launch> {
         let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr::NULL] };
-        plan(problem, [DevicePtr(64), DevicePtr(128)], &operation, DevicePtr(256), &H200)
+        plan(problem, [DevicePtr(64), DevicePtr(128)], &operation, DevicePtr(256), &H200, Family::Fastest)
     }
 
     fn strip_params(launch: &Launch) -> StripParams {
@@ -361,28 +370,11 @@ mod tests {
     }
 
     #[test]
-    fn chunks_cover_every_row_and_the_workspace_every_block() {
-        for (h, w) in [(1, 1), (7, 3), (8, 108), (9, 109), (1080, 1920), (1_000_000, 5), (3, 1_000_000)] {
-            for c in [1, 3, 70_000] {
-                let problem = problem(1, c, h, w);
-                for kernel in [Kernel::Value, Kernel::ValueAndGrad] {
-                    let cut = Cut::new(&problem, kernel, &H200);
-                    assert!(cut.chunks * cut.chunk_rows >= h as usize, "{h}x{w}: {cut:?}");
-                    assert!((cut.chunks - 1) * cut.chunk_rows < h as usize, "{h}x{w}: an empty chunk: {cut:?}");
-                    assert!(cut.chunk_rows.is_multiple_of(STAGE_ROWS as usize) && cut.chunk_rows <= MAX_CHUNK_ROWS);
-                    let bytes = problem.shape.planes() * cut.blocks() * size_of::<f64>();
-                    assert!(bytes <= workspace_bytes(&problem), "{h}x{w}: {cut:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
     fn one_picture_fills_the_device_in_one_wave() {
         let launches = value_and_grad(&problem(1, 3, 1080, 1920));
         assert_eq!(launches.len(), 2);
         assert_eq!(launches[1].kernel, Kernel::Reduce);
-        let slots = 132 * STRIP_BLOCKS_PER_MULTIPROCESSOR as u32;
+        let slots = 132 * FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR as u32;
         assert!(launches[0].grid <= slots && launches[0].grid > slots * 8 / 10, "{}", launches[0].grid);
     }
 
@@ -406,9 +398,16 @@ mod tests {
     #[test]
     fn both_gradients_swap_the_images_and_reduce_once() {
         let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr(48)] };
-        let launches = plan(&problem(1, 1, 20, 20), [DevicePtr(64), DevicePtr(128)], &operation, DevicePtr(256), &H200);
+        let launches = plan(
+            &problem(1, 1, 20, 20),
+            [DevicePtr(64), DevicePtr(128)],
+            &operation,
+            DevicePtr(256),
+            &H200,
+            Family::Fastest,
+        );
         let kernels: Vec<Kernel> = launches.iter().map(|launch| launch.kernel).collect();
-        assert_eq!(kernels, [Kernel::ValueAndGrad, Kernel::Reduce, Kernel::ValueAndGrad]);
+        assert_eq!(kernels, [Kernel::TileValueAndGrad, Kernel::Reduce, Kernel::TileValueAndGrad]);
         let (first, second) = (strip_params(&launches[0]), strip_params(&launches[2]));
         assert_eq!((first.img1.data, first.img2.data, first.grad.data), (DevicePtr(64), DevicePtr(128), DevicePtr(32)));
         assert_eq!(

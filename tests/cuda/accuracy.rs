@@ -3,7 +3,7 @@
 use crate::capi;
 use crate::case::{Case, Layout, Mode, Session};
 use crate::device::{Gpu, Stream, is_emulated};
-use crate::support::oracle::{Padding, Reduction, TAPS};
+use crate::support::oracle::{Output, Padding, Reduction, TAPS};
 use crate::support::{KINDS, Kind, SIZES, Size, sizes_around};
 
 /// The sizes that bugs hide in. On the emulator a large size is replaced by one that is like it in kind.
@@ -69,6 +69,18 @@ fn every_reduction_with_and_without_upstream() {
         for upstream in [false, true] {
             let mut case = Case { upstream, ..Case::new(Kind::Photo, [3, 2, 33, 145]) };
             case.oracle.reduction = reduction;
+            check_paddings(case, Mode::Synchronous);
+        }
+    }
+}
+
+#[test]
+fn every_output() {
+    let Some(_gpu) = Gpu::first("cuda::accuracy::every_output") else { return };
+    for output in [Output::ONE_MINUS_SSIM, Output::DSSIM] {
+        for reduction in [Reduction::Mean, Reduction::Map] {
+            let mut case = Case { upstream: true, ..Case::new(Kind::Photo, [2, 2, 33, 145]) };
+            (case.oracle.reduction, case.oracle.output) = (reduction, output);
             check_paddings(case, Mode::Synchronous);
         }
     }

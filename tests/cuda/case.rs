@@ -5,7 +5,7 @@ use std::ptr;
 
 use crate::capi::{self, expect_ok, fssim_options};
 use crate::device::{Floats, POISON, Stream};
-use crate::support::oracle::{Answer, Oracle, Padding, Reduction};
+use crate::support::oracle::{Answer, Oracle, Output, Padding, Reduction};
 use crate::support::{Kind, Size, absolute_error, images, relative_error, to_f64, upstream};
 
 /// What the C header promises: for values, for the pixels of a map, for gradients, and for gradients where the difference
@@ -133,6 +133,11 @@ impl Case {
                 Reduction::PerImage => capi::REDUCTION_PER_IMAGE,
                 Reduction::PerChannel => capi::REDUCTION_PER_CHANNEL,
                 Reduction::Map => capi::REDUCTION_MAP,
+            },
+            output: match self.oracle.output {
+                Output::ONE_MINUS_SSIM => capi::OUTPUT_ONE_MINUS_SSIM,
+                Output::DSSIM => capi::OUTPUT_DSSIM,
+                _ => 0,
             },
             sigma: self.oracle.sigma,
             data_range: self.oracle.data_range,

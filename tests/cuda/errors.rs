@@ -227,10 +227,8 @@ fn a_saved_buffer_that_is_misaligned_or_serves_the_other_image() {
 fn what_only_the_cpu_computes() {
     let Some(_gpu) = Gpu::first("cuda::errors::what_only_the_cpu_computes") else { return };
     let fixture = Fixture::new();
-    for output in [capi::OUTPUT_ONE_MINUS_SSIM, capi::OUTPUT_DSSIM] {
-        let words = ["output", "not supported on CUDA"];
-        fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| call.options.output = output);
-    }
+    let words = ["img1", "dtype", "not supported on CUDA"];
+    fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| call.options.img1.dtype = capi::DTYPE_F16);
     fixture.still_works();
 }
 

@@ -33,7 +33,7 @@ PLAN = [
     ),
     Fault(
         "chunk-count",
-        "src/cuda/plan.rs",
+        "src/cuda/cut.rs",
         "the last chunk is missing",
         "chunks: height.div_ceil(chunk_rows), chunk_rows }",
         "chunks: (height / chunk_rows).max(1), chunk_rows }",
@@ -48,9 +48,9 @@ PLAN = [
     Fault(
         "gradient-scale",
         "src/cuda/plan.rs",
-        "the gradient lacks the factor of the data range",
-        "(self.problem.mean_factor() * f64::from(self.problem.inv_range)) as f32",
-        "self.problem.mean_factor() as f32",
+        "the gradient lacks the factor of the scaled pixels",
+        "* Units::new(self.problem).scale) as f32",
+        ") as f32",
     ),
     Fault(
         "later-launches",
@@ -62,9 +62,9 @@ PLAN = [
     ),
     Fault(
         "workspace-bytes",
-        "src/cuda/plan.rs",
+        "src/cuda/cut.rs",
         "the workspace is too small for the finest cut",
-        "(problem.shape.planes() * strips * chunks * size_of::<f64>())",
+        "(problem.shape.planes() * blocks * size_of::<f64>())",
         "(problem.shape.planes() * strips * size_of::<f64>())",
     ),
 ]

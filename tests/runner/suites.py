@@ -23,6 +23,8 @@ WARNINGS = ["--", "-D", "warnings"]
 CUDA_TEST = [*CARGO_TEST, "--lib", "--test", "cuda", "--", "--show-output"]
 EMULATED = {"LD_LIBRARY_PATH": "{emulated-driver}", "FSSIM_EMULATED": "1"}
 CHECKED_WITHOUT = ["--skip", "accuracy::every_size", "--skip", "accuracy::every_kind_of_image"]
+# Kernels that do the same in different ways (src/cuda/cut.rs).
+FAMILIES = ("strips", "tiles")
 # AddressSanitizer has to be the first library of the test program, but not of cargo.
 SANITIZED = {
     "LD_LIBRARY_PATH": "{sanitized-driver}",
@@ -124,19 +126,33 @@ SUITES = [
         needs=("emulated-driver",),
         env=EMULATED,
     ),
+    *(
+        Suite(
+            f"cuda-{family}",
+            f"the same with {family} alone, whatever the size",
+            CUDA_TEST,
+            reports="cargo",
+            needs=("emulated-driver",),
+            env={**EMULATED, "FSSIM_CUDA": family},
+        )
+        for family in FAMILIES
+    ),
     Suite(
         "sanitized-build",
         "the emulated driver with AddressSanitizer and UndefinedBehaviorSanitizer in the kernels",
         ["tests/emulator/build", "{target}/emulator-sanitized", "--sanitize", "--old-driver"],
         needs=("g++",),
     ),
-    Suite(
-        "sanitized-rust",
-        "the same CUDA tests with those sanitizers",
-        CUDA_TEST,
-        reports="cargo",
-        needs=("sanitized-driver", "asan"),
-        env=SANITIZED,
+    *(
+        Suite(
+            f"sanitized-{family}",
+            f"the CUDA tests with {family} and those sanitizers",
+            CUDA_TEST,
+            reports="cargo",
+            needs=("sanitized-driver", "asan"),
+            env={**SANITIZED, "FSSIM_CUDA": family},
+        )
+        for family in FAMILIES
     ),
     Suite(
         "checked-build",
@@ -144,14 +160,17 @@ SUITES = [
         ["tests/emulator/build", "{target}/emulator-checked", "--check"],
         needs=("g++",),
     ),
-    Suite(
-        "checked-rust",
-        "every kernel on it, in every mode and layout: races, memory nobody wrote, memory that is not theirs",
-        # Each access costs some 50 times what it does without: large images and every kind of image stay out.
-        [*CARGO_TEST, "--test", "cuda", "--", "--show-output", "accuracy::", *CHECKED_WITHOUT],
-        reports="cargo",
-        needs=("checked-driver",),
-        env={"LD_LIBRARY_PATH": "{checked-driver}", "FSSIM_EMULATED": "1"},
+    *(
+        Suite(
+            f"checked-{family}",
+            f"every kernel of the {family} on it, in every mode and layout: races, memory nobody wrote, memory that is not theirs",
+            # Each access costs some 50 times what it does without: large images and every kind of image stay out.
+            [*CARGO_TEST, "--test", "cuda", "--", "--show-output", "accuracy::", *CHECKED_WITHOUT],
+            reports="cargo",
+            needs=("checked-driver",),
+            env={"LD_LIBRARY_PATH": "{checked-driver}", "FSSIM_EMULATED": "1", "FSSIM_CUDA": family},
+        )
+        for family in FAMILIES
     ),
     Suite(
         "cuda-c",

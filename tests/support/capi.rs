@@ -14,6 +14,7 @@ pub const PADDING_VALID: i32 = 1;
 pub const REDUCTION_PER_IMAGE: i32 = 1;
 pub const REDUCTION_PER_CHANNEL: i32 = 2;
 pub const REDUCTION_MAP: i32 = 3;
+pub const DTYPE_F16: i32 = 1;
 pub const OUTPUT_ONE_MINUS_SSIM: i32 = 1;
 pub const OUTPUT_DSSIM: i32 = 2;
 pub const SAVE_FOR_IMG1: i32 = 1;

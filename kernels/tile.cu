@@ -1,0 +1,169 @@
+// SSIM, alone and with its gradient, for small images.
+//
+// A strip kernel marches down its rows, which takes its time however few they are. Here a block takes one tile, all threads
+// do every part of the way at once, and nothing is carried from row to row: more work on halos, but a few microseconds from
+// start to end. src/cuda/plan.rs decides which is faster.
+//
+//   pixels -> u, v | vertical moments | SSIM and partial derivatives | vertical filter | gradient      (| barrier)
+//
+// Each part reads one area of shared memory and writes the other, in turn.
+#include "gradient_groups.cuh"
+
+// Sizes of the parts of a tile. HALOS: how many filters lie between the pixels and the output.
+template <int HALOS, int BLOCK_THREADS>
+struct Tile {
+    static constexpr int THREADS = BLOCK_THREADS;
+    static constexpr int MAP_HALO = (HALOS - 1) * RADIUS;
+    static constexpr int MAP_ROWS = TILE_ROWS + 2 * MAP_HALO;
+    static constexpr int MAP_GROUPS = (TILE_COLUMNS + 2 * MAP_HALO + GROUP - 1) / GROUP;
+    // Whole groups, in both directions.
+    static constexpr int MOMENT_ROWS = (MAP_ROWS + GROUP - 1) / GROUP * GROUP;
+    static constexpr int PIXEL_COLUMNS = (MAP_GROUPS - 1) * GROUP + WINDOW;
+    // Rows are loaded several at once; the last load may go past those that are needed.
+    static constexpr int ROWS_AT_ONCE = THREADS / PIXEL_COLUMNS;
+    static constexpr int LOADS = (MOMENT_ROWS + HALO + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+    static constexpr int PIXEL_ROWS = LOADS * ROWS_AT_ONCE;
+
+    using Pixels = SharedRows<PIXEL_COLUMNS, PIXEL_ROWS * PIXEL_COLUMNS>;
+    using Moments = SharedRows<PIXEL_COLUMNS, MOMENT_ROWS * PIXEL_COLUMNS>;
+    using Partials = SharedRows<MAP_GROUPS * GROUP, MAP_ROWS * MAP_GROUPS * GROUP>;
+    using Filtered = SharedRows<MAP_GROUPS * GROUP, TILE_ROWS * MAP_GROUPS * GROUP>;
+
+    static constexpr int PIXEL_FLOATS = 2 * Pixels::PLANE;
+    static constexpr int BYTES = (PIXEL_FLOATS + MOMENTS * Moments::PLANE) * sizeof(float);
+};
+
+using ValueTile = Tile<1, TILE_VALUE_THREADS>;
+using FusedTile = Tile<2, TILE_FUSED_THREADS>;
+
+static_assert(TILE_ROWS % GROUP == 0 && TILE_COLUMNS % GROUP == 0, "groups must fill a tile");
+static_assert(TILE_VALUE_SHARED_BYTES == ValueTile::BYTES && TILE_FUSED_SHARED_BYTES == FusedTile::BYTES,
+              "the host launches with these bytes");
+static_assert(PARTIALS * FusedTile::Partials::PLANE <= FusedTile::PIXEL_FLOATS &&
+                  PARTIALS * FusedTile::Filtered::PLANE <= MOMENTS * FusedTile::Moments::PLANE,
+              "partial derivatives take the place of pixels, their filtered rows that of moments");
+static_assert(ValueTile::MAP_ROWS * ValueTile::MAP_GROUPS <= TILE_VALUE_THREADS &&
+                  FusedTile::MAP_ROWS * FusedTile::MAP_GROUPS <= TILE_FUSED_THREADS,
+              "every group of the map has a thread");
+
+// The window of GROUP rows of one column.
+template <int PITCH>
+__device__ __forceinline__ void load_column(const float* column, float (&window)[WINDOW]) {
+#pragma unroll
+    for (int i = 0; i < GROUP + HALO; i++) window[i] = column[i * PITCH];
+}
+
+template <int PITCH>
+__device__ __forceinline__ void store_column(float* column, const float (&value)[GROUP]) {
+#pragma unroll
+    for (int i = 0; i < GROUP; i++) column[i * PITCH] = value[i];
+}
+
+// Every thread has one column, and every ROWS_AT_ONCE-th row of it. All its pixels are on their way before the first is
+// used; outside the image the nearest one is loaded and not used, so that no load waits for a branch.
+template <typename TILE>
+__device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& tile, float* pixels) {
+    constexpr int STEP = TILE::ROWS_AT_ONCE;
+    constexpr int COLUMNS = TILE::PIXEL_COLUMNS;
+    if (threadIdx.x >= STEP * COLUMNS) return;
+    const int first_row = tile.row - TILE::MAP_HALO - RADIUS + static_cast<int>(threadIdx.x) / COLUMNS;
+    const int column = tile.column - TILE::MAP_HALO - RADIUS + static_cast<int>(threadIdx.x) % COLUMNS;
+    const int near_column = min(max(column, 0), p.width - 1);
+    const float* const img1 = pixel_address(p.img1, p, tile.plane, 0, near_column);
+    const float* const img2 = pixel_address(p.img2, p, tile.plane, 0, near_column);
+    float x[TILE::LOADS];
+    float y[TILE::LOADS];
+#pragma unroll
+    for (int k = 0; k < TILE::LOADS; k++) {
+        const int near_row = min(max(first_row + k * STEP, 0), p.height - 1);
+        x[k] = __ldg(img1 + near_row * p.img1.stride_h);
+        y[k] = __ldg(img2 + near_row * p.img2.stride_h);
+    }
+    float* const to = pixels + threadIdx.x;
+#pragma unroll
+    for (int k = 0; k < TILE::LOADS; k++) {
+        const unsigned row = first_row + k * STEP;
+        const bool inside = column == near_column && row < static_cast<unsigned>(p.height);
+        const float sx = inside ? x[k] * p.scale : 0.0f;
+        const float sy = inside ? y[k] * p.scale : 0.0f;
+        to[k * STEP * COLUMNS] = sx + sy;
+        to[TILE::Pixels::PLANE + k * STEP * COLUMNS] = sx - sy;
+    }
+}
+
+template <typename TILE>
+__device__ __forceinline__ void vertical_moments(const StripParams& p, const float* pixels, float* moments) {
+    constexpr int COLUMNS = TILE::PIXEL_COLUMNS;
+    constexpr int GROUPS = TILE::MOMENT_ROWS / GROUP;
+    for (int i = threadIdx.x; i < 2 * GROUPS * COLUMNS; i += TILE::THREADS) {
+        const int plane = i / (GROUPS * COLUMNS);
+        const int at = i % (GROUPS * COLUMNS) / COLUMNS * GROUP * COLUMNS + i % COLUMNS;
+        float distance[WINDOW];
+        float variances[WINDOW] = {};
+        load_column<COLUMNS>(pixels + plane * TILE::Pixels::PLANE + at, distance);
+        float mean[GROUP];
+        float variance[GROUP];
+        window_variance(distance, variances, p, mean, variance);
+        store_column<COLUMNS>(moments + plane * TILE::Moments::PLANE + at, mean);
+        store_column<COLUMNS>(moments + (2 + plane) * TILE::Moments::PLANE + at, variance);
+    }
+}
+
+__device__ __forceinline__ void vertical_partials(const StripParams& p, const float* partials, float* filtered) {
+    constexpr int COLUMNS = FusedTile::Partials::PITCH;
+    constexpr int GROUPS = TILE_ROWS / GROUP;
+    for (int i = threadIdx.x; i < PARTIALS * GROUPS * COLUMNS; i += TILE_FUSED_THREADS) {
+        const int plane = i / (GROUPS * COLUMNS);
+        const int at = i % (GROUPS * COLUMNS) / COLUMNS * GROUP * COLUMNS + i % COLUMNS;
+        float window[WINDOW];
+        load_column<COLUMNS>(partials + plane * FusedTile::Partials::PLANE + at, window);
+        float out[GROUP];
+        filter_window(window, p, out);
+        store_column<COLUMNS>(filtered + plane * FusedTile::Filtered::PLANE + at, out);
+    }
+}
+
+// From the pixels to the map. Returns the thread's part of the sum.
+template <typename TILE, Keep KEEP>
+__device__ __forceinline__ CompensatedSum tile_map(const StripParams& p, const Strip& tile, float* pixels,
+                                                   float* moments) {
+    load_pixels<TILE>(p, tile, pixels);
+    __syncthreads();
+    vertical_moments<TILE>(p, pixels, moments);
+    __syncthreads();
+    const GroupPlace place{static_cast<int>(threadIdx.x) / TILE::MAP_GROUPS,
+                           static_cast<int>(threadIdx.x) % TILE::MAP_GROUPS * GROUP};
+    MapGroups<KEEP, typename TILE::Moments, typename TILE::Partials> map(
+        p, tile, TILE_COLUMNS, TILE::MAP_HALO, tile.row - TILE::MAP_HALO, place, moments, pixels);
+    if (place.row < TILE::MAP_ROWS) map.step(0, 0);
+    return map.sum;
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS)
+    fssim_tile_value(const __grid_constant__ StripParams p) {
+    float* const pixels = dynamic_shared();
+    const Strip tile(p, TILE_COLUMNS);
+    const CompensatedSum sum = tile_map<ValueTile, Keep::NOTHING>(p, tile, pixels, pixels + ValueTile::PIXEL_FLOATS);
+    write_block_sum<TILE_VALUE_THREADS>(sum, p.partials + blockIdx.x);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_value_and_grad(const __grid_constant__ StripParams p) {
+    float* const pixels = dynamic_shared();
+    float* const partials = pixels;
+    float* const moments = pixels + FusedTile::PIXEL_FLOATS;
+    float* const filtered = moments;
+    const Strip tile(p, TILE_COLUMNS);
+    const CompensatedSum sum = tile_map<FusedTile, Keep::IN_SHARED>(p, tile, pixels, moments);
+    constexpr int GROUPS = TILE_COLUMNS / GROUP;
+    const bool has_gradient = threadIdx.x < TILE_ROWS * GROUPS;
+    const GroupPlace place{static_cast<int>(threadIdx.x) / GROUPS, static_cast<int>(threadIdx.x) % GROUPS * GROUP};
+    GradientGroups<FusedTile::Filtered> gradient(p, tile, TILE_COLUMNS, tile.row, place, filtered);
+    // The pixels come while the partial derivatives are filtered.
+    if (has_gradient) gradient.fetch();
+    __syncthreads();
+    vertical_partials(p, partials, filtered);
+    __syncthreads();
+    if (has_gradient) gradient.step(0);
+    write_block_sum<TILE_FUSED_THREADS>(sum, p.partials + blockIdx.x);
+}
