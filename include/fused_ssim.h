@@ -114,10 +114,10 @@
 // The result is SSIM. The default.
 #define FSSIM_OUTPUT_SSIM 0
 
-// The result is 1 - SSIM, and gradients are of that. On the CPU only for now.
+// The result is 1 - SSIM, and gradients are of that.
 #define FSSIM_OUTPUT_ONE_MINUS_SSIM 1
 
-// The result is (1 - SSIM) / 2, and gradients are of that. On the CPU only for now.
+// The result is (1 - SSIM) / 2, and gradients are of that.
 #define FSSIM_OUTPUT_DSSIM 2
 
 // No mask. The default.

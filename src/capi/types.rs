@@ -82,9 +82,9 @@ pub const FSSIM_WINDOW_UNIFORM: i32 = 1;
 
 /// The result is SSIM. The default.
 pub const FSSIM_OUTPUT_SSIM: i32 = 0;
-/// The result is 1 - SSIM, and gradients are of that. On the CPU only for now.
+/// The result is 1 - SSIM, and gradients are of that.
 pub const FSSIM_OUTPUT_ONE_MINUS_SSIM: i32 = 1;
-/// The result is (1 - SSIM) / 2, and gradients are of that. On the CPU only for now.
+/// The result is (1 - SSIM) / 2, and gradients are of that.
 pub const FSSIM_OUTPUT_DSSIM: i32 = 2;
 
 /// No mask. The default.
