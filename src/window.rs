@@ -11,7 +11,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// [`gaussian_taps`], rounded to f32.
+    /// `gaussian_taps`, rounded to f32.
     pub fn gaussian(sigma: f64) -> Self {
         Window { taps: gaussian_taps(sigma).map(|tap| tap as f32) }
     }
