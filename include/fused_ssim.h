@@ -108,7 +108,7 @@
 // Gaussian window, sampled at the pixel centres, truncated at window_size taps and normalised to sum 1. The default.
 #define FSSIM_WINDOW_GAUSSIAN 0
 
-// Uniform (box) window. Not supported yet.
+// Uniform (box) window.
 #define FSSIM_WINDOW_UNIFORM 1
 
 // The result is SSIM. The default.
@@ -123,14 +123,23 @@
 // No mask. The default.
 #define FSSIM_MASK_NONE 0
 
-// Weighted mean of the map, sum(m S) / sum(m). Not supported yet.
+// Weighted mean of the map: sum(m S) / sum(m), over each group of the reduction. A map holds the terms m S. Where m is zero
+// SSIM does not count, even if it is NaN. On the CPU only for now.
 #define FSSIM_MASK_WEIGHTED_MEAN 1
 
-// Both images are multiplied by the mask first. Not supported yet.
+// Both images are multiplied by the mask first; zeros stay zero, even where a pixel is NaN. The mean is over every pixel.
+// On the CPU only for now.
 #define FSSIM_MASK_MULTIPLY_INPUTS 2
 
-// Windows are renormalised by the mask inside them. Not supported yet.
+// Normalised convolution: the moments of a window are weighted by the mask inside it, mu = G*(m x) / G*m, so that pixels
+// of weight zero have no influence at all; then the weighted mean. On the CPU only for now.
 #define FSSIM_MASK_NORMALIZED 3
+
+// fssim_loss compares pixels by |img1 - img2|.
+#define FSSIM_PIXEL_L1 0
+
+// fssim_loss compares pixels by (img1 - img2)^2.
+#define FSSIM_PIXEL_L2 1
 
 // `saved` keeps what fssim_backward needs for grad_img1. The default.
 #define FSSIM_SAVE_FOR_IMG1 1
@@ -184,7 +193,7 @@ typedef struct fssim_options {
   int32_t output;
   // FSSIM_WINDOW_*.
   int32_t window;
-  // Taps of the window in each direction: odd, 3 to 33. Default 11; others are not supported yet.
+  // Taps of the window in each direction: odd, 3 to 33. Default 11; others on the CPU only for now.
   int32_t window_size;
   // Standard deviation of the Gaussian window in pixels, > 0. Default 1.5.
   double sigma;
@@ -207,17 +216,21 @@ typedef struct fssim_options {
   int32_t saved_for;
   // FSSIM_MASK_*.
   int32_t mask_mode;
-  // The mask, or NULL. Must be NULL with FSSIM_MASK_NONE.
+  // The mask m: weights of at least 0, f32, or u8, where 0 is 0 and anything else is 1. NULL with FSSIM_MASK_NONE.
+  // Where the whole mask is zero, nothing is compared: SSIM is 1, losses and gradients are 0.
   const void *mask;
-  // Layout of the mask.
+  // Layout of the mask, whose shape is that of the images; stride_c 0 gives all channels one mask of shape (N, 1, H, W).
   struct fssim_layout mask_layout;
-  // Row sharding: rows of the true image present in memory above the first owned row. Not supported yet: 0.
+  // Row sharding: rows of the true image present in memory above the first owned row. h counts them. There
+  // must be window_size - 1 of them, or all that the image has there. On the CPU only for now.
   int64_t shard_rows_above;
-  // Row sharding: rows of the true image present in memory below the last owned row. Not supported yet: 0.
+  // Row sharding: rows of the true image present in memory below the last owned row, as above.
   int64_t shard_rows_below;
-  // Row sharding: height of the whole image; 0: it is not sharded. Not supported yet: 0.
+  // Row sharding: height of the whole image; 0: it is not sharded. If it is, maps and gradients have the height of the
+  // owned rows, and values are partial sums over them: the sum over all shards is the value of the whole image.
   int64_t shard_height;
-  // Row sharding: what the sum is divided by; 0: the number of elements reduced. Not supported yet: 0.
+  // Row sharding: what the sum is divided by; 0: the number of elements of the whole image that are averaged. Required
+  // with a mask that weights the mean: the sum of the whole image's mask. It divides both parts of a loss.
   double shard_divisor;
 } fssim_options;
 
@@ -391,6 +404,38 @@ fssim_status fssim_value_and_grad(const void *img1,
                                   void *grad_img1,
                                   void *grad_img2);
 
+// Computes the loss of a training step and its gradient in one pass over the images:
+//
+//   L = (1 - lambda) * P + lambda * D
+//
+// with P the mean of |img1 - img2| or (img1 - img2)^2 over every pixel, in the unit of the pixels (after their
+// scale; data_range does not divide it), and D the mean of 1 - SSIM, or of (1 - SSIM) / 2 if options->output is FSSIM_OUTPUT_DSSIM. FSSIM_PIXEL_L1,
+// lambda 0.2 and the default options are the loss of 3D Gaussian splatting.
+//
+// img1, img2, n, c, h, w, options: as given to fssim_forward. options->reduction: the mean, or one loss per image or
+//             channel; a map is FSSIM_ERROR_OPTION. With `valid` padding P is still over every pixel.
+// pixel_loss: FSSIM_PIXEL_*.
+// lambda:     share of D, 0 to 1. A part whose share is 0 adds nothing, even where it is NaN.
+// loss:       result, 3 dense elements for each value of the reduction, f32 (f64 for images of f64): [3][values], first
+//             every L, then every P, then every D.
+// grad_img1, grad_img2: gradients of L, of the shape of the images (layouts in the options); NULL: not wanted. Where img1
+//             equals img2, |img1 - img2| has the derivative 0.
+//
+// With a mask that weights the mean, P is sum(m |img1 - img2|) / sum(m); with FSSIM_MASK_MULTIPLY_INPUTS, P compares the
+// multiplied images. Synchronous, like fssim_forward. On the CPU only for now.
+fssim_status fssim_loss(const void *img1,
+                        const void *img2,
+                        int64_t n,
+                        int64_t c,
+                        int64_t h,
+                        int64_t w,
+                        const struct fssim_options *options,
+                        int32_t pixel_loss,
+                        double lambda,
+                        void *loss,
+                        void *grad_img1,
+                        void *grad_img2);
+
 // fssim_forward, enqueued on the caller's CUDA stream.
 //
 // workspace, workspace_bytes: scratch memory on the same device, 16-byte aligned, of at least fssim_workspace_size
@@ -444,6 +489,23 @@ fssim_status fssim_value_and_grad_stream(const void *img1,
                                          void *workspace,
                                          size_t workspace_bytes,
                                          void *stream);
+
+// fssim_loss, enqueued on the caller's CUDA stream. Workspace and stream as in fssim_forward_stream.
+fssim_status fssim_loss_stream(const void *img1,
+                               const void *img2,
+                               int64_t n,
+                               int64_t c,
+                               int64_t h,
+                               int64_t w,
+                               const struct fssim_options *options,
+                               int32_t pixel_loss,
+                               double lambda,
+                               void *loss,
+                               void *grad_img1,
+                               void *grad_img2,
+                               void *workspace,
+                               size_t workspace_bytes,
+                               void *stream);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,7 +1,8 @@
 //! The CPU backend for Rust callers, over slices.
 
-use crate::cpu;
-use crate::layout::{Sink, Source};
+use crate::cpu::{self, Inputs};
+use crate::layout::Sink;
+use crate::loss::Loss;
 use crate::pixels::{Pixels, PixelsMut, Values, ValuesMut};
 use crate::problem::Problem;
 use crate::status::{Error, Result};
@@ -83,8 +84,8 @@ pub fn forward_pixels(
     if let Some(saved) = &saved {
         require_length("saved", saved.len(), problem.saved_elements())?;
     }
-    let (img1, img2) = sources(problem, img1, img2)?;
-    cpu::forward(problem, img1, img2, ssim, saved)
+    let inputs = inputs(problem, img1, img2)?;
+    cpu::forward(problem, inputs, ssim, saved)
 }
 
 /// [`backward`] for images and gradients of any dtype. Each is of the dtype of its layout; `saved` and `grad_ssim` are of
@@ -108,9 +109,9 @@ pub fn backward_pixels(
     if let Some(grad_ssim) = grad_ssim {
         require_length("grad_ssim", grad_ssim.len(), problem.values())?;
     }
-    let (img1, img2) = sources(problem, img1, img2)?;
-    let (grad_img1, grad_img2) = sinks(problem, grad_img1, grad_img2)?;
-    cpu::backward(problem, img1, img2, saved, grad_ssim, grad_img1, grad_img2)
+    let inputs = inputs(problem, img1, img2)?;
+    let gradients = sinks(problem, grad_img1, grad_img2)?;
+    cpu::backward(problem, inputs, saved, grad_ssim, gradients)
 }
 
 /// [`value_and_grad`] for images and gradients of any dtype, as in [`forward_pixels`] and [`backward_pixels`].
@@ -123,30 +124,78 @@ pub fn value_and_grad_pixels(
     grad_img2: Option<PixelsMut<'_>>,
 ) -> Result<()> {
     require_length("ssim", ssim.len(), problem.values())?;
-    let (img1, img2) = sources(problem, img1, img2)?;
-    let (grad_img1, grad_img2) = sinks(problem, grad_img1, grad_img2)?;
-    cpu::value_and_grad(problem, img1, img2, ssim, grad_img1, grad_img2)
+    let inputs = inputs(problem, img1, img2)?;
+    let gradients = sinks(problem, grad_img1, grad_img2)?;
+    cpu::value_and_grad(problem, inputs, ssim, gradients)
 }
 
-fn sources<'a>(problem: &Problem, img1: Pixels<'a>, img2: Pixels<'a>) -> Result<(Source<'a>, Source<'a>)> {
+/// Computes a loss and its gradients in one pass. `values` receives [`LOSS_PARTS`](crate::LOSS_PARTS) times
+/// [`Problem::values`] floats: every loss, then every pixel loss, then every dissimilarity.
+pub fn loss(
+    problem: &Problem,
+    img1: &[f32],
+    img2: &[f32],
+    terms: Loss,
+    values: &mut [f32],
+    grad_img1: Option<&mut [f32]>,
+    grad_img2: Option<&mut [f32]>,
+) -> Result<()> {
+    loss_pixels(
+        problem,
+        img1.into(),
+        img2.into(),
+        terms,
+        values.into(),
+        grad_img1.map(Into::into),
+        grad_img2.map(Into::into),
+    )
+}
+
+/// [`loss`] for images and gradients of any dtype, as in [`forward_pixels`] and [`backward_pixels`].
+pub fn loss_pixels(
+    problem: &Problem,
+    img1: Pixels<'_>,
+    img2: Pixels<'_>,
+    terms: Loss,
+    values: ValuesMut<'_>,
+    grad_img1: Option<PixelsMut<'_>>,
+    grad_img2: Option<PixelsMut<'_>>,
+) -> Result<()> {
+    require_length("values", values.len(), Loss::values(problem))?;
+    let inputs = inputs(problem, img1, img2)?;
+    let gradients = match (&grad_img1, &grad_img2) {
+        (None, None) => [None, None],
+        _ => sinks(problem, grad_img1, grad_img2)?,
+    };
+    cpu::loss(problem, inputs, terms, values, gradients)
+}
+
+fn inputs<'a>(problem: &Problem, img1: Pixels<'a>, img2: Pixels<'a>) -> Result<Inputs<'a>> {
+    if problem.mask.is_some() {
+        return Err(Error::Unsupported("a mask is not supported by the Rust API of this version".to_owned()));
+    }
     let [first, second] = problem.dtypes;
-    Ok((img1.source("img1", first, problem.img1)?, img2.source("img2", second, problem.img2)?))
+    Ok(Inputs {
+        img1: img1.source("img1", first, problem.img1)?,
+        img2: img2.source("img2", second, problem.img2)?,
+        mask: None,
+    })
 }
 
 fn sinks<'a>(
     problem: &Problem,
     grad_img1: Option<PixelsMut<'a>>,
     grad_img2: Option<PixelsMut<'a>>,
-) -> Result<(Option<Sink<'a>>, Option<Sink<'a>>)> {
+) -> Result<[Option<Sink<'a>>; 2]> {
     if grad_img1.is_none() && grad_img2.is_none() {
         return Err(Error::NullPointer("grad_img1 and grad_img2: at least one is required".to_owned()));
     }
     problem.check_grad_dtypes([grad_img1.is_some(), grad_img2.is_some()])?;
     let [first, second] = problem.grad_dtypes;
-    Ok((
+    Ok([
         grad_img1.map(|data| data.sink("grad_img1", first, problem.grad_img1)).transpose()?,
         grad_img2.map(|data| data.sink("grad_img2", second, problem.grad_img2)).transpose()?,
-    ))
+    ])
 }
 
 fn require_length(name: &str, length: usize, needed: usize) -> Result<()> {

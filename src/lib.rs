@@ -12,6 +12,8 @@ mod capi;
 mod cpu;
 mod cuda;
 mod layout;
+mod loss;
+mod mask;
 mod pixels;
 mod problem;
 mod status;
@@ -23,11 +25,13 @@ mod geometry {
 }
 
 pub use api::{
-    backward, backward_pixels, forward, forward_pixels, instruction_set, num_threads, set_num_threads, value_and_grad,
-    value_and_grad_pixels,
+    backward, backward_pixels, forward, forward_pixels, instruction_set, loss, loss_pixels, num_threads,
+    set_num_threads, value_and_grad, value_and_grad_pixels,
 };
 pub use layout::{Dtype, Layout, Strides};
+pub use loss::{LOSS_PARTS, Loss, PixelLoss};
+pub use mask::{MaskElement, MaskMode, MaskOptions, MaskSpec};
 pub use pixels::{Pixels, PixelsMut, Values, ValuesMut};
-pub use problem::{Constants, Options, Output, Padding, Problem, Reduction, Region, SavedFor, Shape};
+pub use problem::{Constants, Options, Output, Padding, Problem, Reduction, Region, SavedFor, Shape, Shard};
 pub use status::{Error, Result};
-pub use window::{WINDOW_TAPS, Window};
+pub use window::{MAX_WINDOW_TAPS, WINDOW_TAPS, Window, WindowShape};

@@ -79,6 +79,13 @@ impl<'a> Values<'a> {
         }
     }
 
+    pub(crate) fn get(&self, index: usize) -> f64 {
+        match self {
+            Values::F32(values) => f64::from(values[index]),
+            Values::F64(values) => values[index],
+        }
+    }
+
     pub(crate) fn f32(self) -> Result<&'a [f32]> {
         match self {
             Values::F32(values) => Ok(values),
@@ -99,6 +106,21 @@ impl<'a> ValuesMut<'a> {
         match self {
             ValuesMut::F32(values) => values.len(),
             ValuesMut::F64(values) => values.len(),
+        }
+    }
+
+    pub(crate) fn set(&mut self, index: usize, value: f64) {
+        match self {
+            ValuesMut::F32(values) => values[index] = value as f32,
+            ValuesMut::F64(values) => values[index] = value,
+        }
+    }
+
+    /// Where the values are, and what they are.
+    pub(crate) fn address(&mut self) -> (*mut u8, Dtype) {
+        match self {
+            ValuesMut::F32(values) => (values.as_mut_ptr().cast(), Dtype::F32),
+            ValuesMut::F64(values) => (values.as_mut_ptr().cast(), Dtype::F64),
         }
     }
 

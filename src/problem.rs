@@ -1,8 +1,9 @@
 //! A checked description of one call: shape, layouts, window, constants. Both backends work from this alone.
 
 use crate::layout::{Dtype, Layout, Strides};
+use crate::mask::{MaskOptions, MaskSpec};
 use crate::status::{Error, Result};
-use crate::window::{WINDOW_TAPS, Window};
+use crate::window::{WINDOW_TAPS, Window, WindowShape};
 
 /// The largest height, width and number of planes: row and plane numbers are 32 bits wide in the kernels, with room for a
 /// halo. The number of elements has no such limit.
@@ -128,6 +129,19 @@ impl SavedFor {
     pub const NONE: SavedFor = SavedFor { img1: false, img2: false };
 }
 
+/// A part of a larger image: some of its rows are owned, and around them others are present in memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shard {
+    /// Rows in memory above the first owned one.
+    pub rows_above: usize,
+    /// Rows in memory below the last owned one.
+    pub rows_below: usize,
+    /// Rows of the whole image.
+    pub height: usize,
+    /// What sums are divided by; None: the number of elements of the whole image that are averaged.
+    pub divisor: Option<f64>,
+}
+
 /// Everything about a computation that has a default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -137,6 +151,10 @@ pub struct Options {
     pub reduction: Reduction,
     /// What of SSIM is returned.
     pub output: Output,
+    /// The form of the window.
+    pub window: WindowShape,
+    /// Taps of the window in each direction: odd, 3 to 33.
+    pub window_size: usize,
     /// Standard deviation of the Gaussian window, in pixels.
     pub sigma: f64,
     /// L, the distance between the smallest and the largest possible pixel value.
@@ -155,6 +173,10 @@ pub struct Options {
     pub grad_img2: Layout,
     /// Which gradients `saved` serves.
     pub saved_for: SavedFor,
+    /// Weights of the pixels.
+    pub mask: Option<MaskOptions>,
+    /// Which part of a larger image this is; None: the whole.
+    pub shard: Option<Shard>,
 }
 
 impl Default for Options {
@@ -163,6 +185,8 @@ impl Default for Options {
             padding: Padding::Same,
             reduction: Reduction::Mean,
             output: Output::Ssim,
+            window: WindowShape::Gaussian,
+            window_size: WINDOW_TAPS,
             sigma: 1.5,
             data_range: 1.0,
             k1: 0.01,
@@ -172,6 +196,8 @@ impl Default for Options {
             grad_img1: Layout::DENSE,
             grad_img2: Layout::DENSE,
             saved_for: SavedFor { img1: true, img2: false },
+            mask: None,
+            shard: None,
         }
     }
 }
@@ -221,8 +247,10 @@ pub struct Problem {
     pub shape: Shape,
     /// The filter taps.
     pub window: Window,
-    /// Where the map has values.
+    /// Where the map has values, of the owned rows alone.
     pub map: Region,
+    /// The first of the owned rows, which have a gradient, and their number: all rows of an image that is not sharded.
+    pub owned_rows: (usize, usize),
     /// Over what the map is averaged.
     pub reduction: Reduction,
     /// What of SSIM is returned.
@@ -252,6 +280,12 @@ pub struct Problem {
     pub grad_img2: Strides,
     /// Which gradients `saved` serves.
     pub saved_for: SavedFor,
+    /// Weights of the pixels.
+    pub mask: Option<MaskSpec>,
+    /// Which part of a larger image this is; None: the whole.
+    pub shard: Option<Shard>,
+    /// What surrounds the image.
+    pub padding: Padding,
 }
 
 impl Problem {
@@ -290,10 +324,16 @@ impl Problem {
             }
         }
         check_dtypes(dtypes, [options.grad_img1.dtype, options.grad_img2.dtype])?;
+        let window = Window::new(options.window, options.window_size, options.sigma)?;
+        let map = map_region(shape, options.padding, window.size(), options.shard)?;
+        let owned_rows = owned_rows(shape, options.shard)?;
+        let owned = Shape { h: owned_rows.1, ..shape };
+        check_shard(shape, options, &window)?;
         Ok(Problem {
             shape,
-            window: Window::gaussian(options.sigma),
-            map: map_region(shape, options.padding)?,
+            window,
+            map,
+            owned_rows,
             reduction: options.reduction,
             output: options.output,
             inv_range,
@@ -310,9 +350,17 @@ impl Problem {
             grad_dtypes: [options.grad_img1.dtype, options.grad_img2.dtype],
             img1: options.img1.resolve("img1", shape)?,
             img2: options.img2.resolve("img2", shape)?,
-            grad_img1: options.grad_img1.resolve_output("grad_img1", shape)?,
-            grad_img2: options.grad_img2.resolve_output("grad_img2", shape)?,
+            grad_img1: options.grad_img1.resolve_output("grad_img1", owned)?,
+            grad_img2: options.grad_img2.resolve_output("grad_img2", owned)?,
             saved_for: options.saved_for,
+            mask: match options.mask {
+                Some(MaskOptions { mode, element, layout }) => {
+                    Some(MaskSpec { mode, element, strides: layout.resolve("mask_layout", shape)? })
+                }
+                None => None,
+            },
+            shard: options.shard,
+            padding: options.padding,
         })
     }
 
@@ -359,12 +407,39 @@ impl Problem {
         }
     }
 
-    /// What the derivative of a map pixel is multiplied by: 1 over the pixels averaged, 1 for a map.
+    /// What the derivative of a map pixel is multiplied by: 1 over the pixels averaged, 1 for a map. A mask that weights
+    /// the mean divides by its sum instead.
     pub fn mean_factor(&self) -> f64 {
-        match self.reduction {
-            Reduction::Map => 1.0,
-            _ => 1.0 / (self.planes_per_group() as f64 * self.map_pixels() as f64),
+        match (self.reduction, self.shard) {
+            (Reduction::Map, _) => 1.0,
+            (_, Some(Shard { divisor: Some(divisor), .. })) => 1.0 / divisor,
+            (_, shard) => {
+                let border = if self.padding == Padding::Valid { self.window.size() - 1 } else { 0 };
+                let rows = shard.map_or(self.map.height, |shard| shard.height - border);
+                1.0 / (self.planes_per_group() as f64 * (rows * self.map.width) as f64)
+            }
         }
+    }
+
+    /// What the sum of a group's pixel losses is multiplied by: 1 over the pixels averaged.
+    pub fn pixel_factor(&self) -> f64 {
+        match self.shard {
+            Some(Shard { divisor: Some(divisor), .. }) => 1.0 / divisor,
+            shard => {
+                let rows = shard.map_or(self.shape.h, |shard| shard.height);
+                1.0 / (self.planes_per_group() as f64 * (rows * self.shape.w) as f64)
+            }
+        }
+    }
+
+    /// Where the map of the rows in memory has values, owned or not: gradients of owned rows depend on some of them.
+    pub fn present(&self) -> Region {
+        map_region(self.shape, self.padding, self.window.size(), None).unwrap_or(self.map)
+    }
+
+    /// Whether this is what both backends are tuned for: a window of the default size, no mask, not sharded.
+    pub fn is_plain(&self) -> bool {
+        self.window.size() == WINDOW_TAPS && self.mask.is_none() && self.shard.is_none()
     }
 
     /// Floats from one row of a saved plane to the next: rows start at multiples of 16 bytes.
@@ -377,8 +452,11 @@ impl Problem {
         2 + usize::from(self.saved_for.img1) + usize::from(self.saved_for.img2)
     }
 
-    /// Number of elements in `saved`.
+    /// Number of elements in `saved`: none where backward computes everything again.
     pub fn saved_elements(&self) -> usize {
+        if !self.is_plain() {
+            return 0;
+        }
         self.saved_planes() * self.shape.planes() * self.shape.h * self.saved_pitch()
     }
 
@@ -415,19 +493,69 @@ fn check_dtypes(images: [Dtype; 2], gradients: [Dtype; 2]) -> Result<()> {
     Ok(())
 }
 
-/// The pixels that have an SSIM; an error when there are none.
-pub(crate) fn map_region(shape: Shape, padding: Padding) -> Result<Region> {
-    match padding {
-        Padding::Same => Ok(Region { top: 0, left: 0, height: shape.h, width: shape.w }),
-        Padding::Valid if shape.h < WINDOW_TAPS || shape.w < WINDOW_TAPS => Err(Error::Shape(format!(
-            "h, w is {}, {}; with valid padding both must be at least the window size, {WINDOW_TAPS}",
-            shape.h, shape.w
-        ))),
-        Padding::Valid => Ok(Region {
-            top: WINDOW_TAPS / 2,
-            left: WINDOW_TAPS / 2,
-            height: shape.h - (WINDOW_TAPS - 1),
-            width: shape.w - (WINDOW_TAPS - 1),
-        }),
+/// The pixels that have an SSIM, of the owned rows alone; an error when the whole image has none. The rows in memory around
+/// the owned ones are enough for their windows, so that the edge of the memory stands for the edge of the image.
+pub(crate) fn map_region(shape: Shape, padding: Padding, window_size: usize, shard: Option<Shard>) -> Result<Region> {
+    let height = shard.map_or(shape.h, |shard| shard.height);
+    let radius = match padding {
+        Padding::Same => 0,
+        Padding::Valid if height < window_size || shape.w < window_size => {
+            return Err(Error::Shape(format!(
+                "h, w is {height}, {}; with valid padding both must be at least the window size, {window_size}",
+                shape.w
+            )));
+        }
+        Padding::Valid => window_size / 2,
+    };
+    let (first, count) = owned_rows(shape, shard)?;
+    let top = first.max(radius);
+    let bottom = (first + count).min(shape.h.saturating_sub(radius)).max(top);
+    Ok(Region { top, left: radius, height: bottom - top, width: shape.w - 2 * radius })
+}
+
+/// The first owned row and their number.
+fn owned_rows(shape: Shape, shard: Option<Shard>) -> Result<(usize, usize)> {
+    let Some(Shard { rows_above, rows_below, .. }) = shard else { return Ok((0, shape.h)) };
+    let owned = rows_above.checked_add(rows_below).and_then(|around| shape.h.checked_sub(around)).unwrap_or(0);
+    if owned == 0 {
+        return Err(Error::Shape(format!(
+            "h is {}, but shard_rows_above and shard_rows_below are {rows_above} and {rows_below}; h counts them, and at \
+             least one row more",
+            shape.h
+        )));
     }
+    Ok((rows_above, owned))
+}
+
+/// A shard must bring every row that its own rows depend on.
+fn check_shard(shape: Shape, options: &Options, window: &Window) -> Result<()> {
+    let Some(shard) = options.shard else { return Ok(()) };
+    let Shard { rows_above, rows_below, height, divisor } = shard;
+    if height < shape.h || height as i64 > MAX_SIZE {
+        return Err(Error::Option(format!(
+            "shard_height is {height}; it must be at least h, {}, and at most {MAX_SIZE}",
+            shape.h
+        )));
+    }
+    // A gradient needs the map of `radius` rows further, and that the pixels of as many again.
+    let needed = 2 * window.radius();
+    if height > shape.h && rows_above < needed && rows_below < needed {
+        return Err(Error::Option(format!(
+            "shard_rows_above and shard_rows_below are {rows_above} and {rows_below}; towards the rest of the image a \
+             shard needs {needed} rows"
+        )));
+    }
+    if options.mask.is_some_and(|mask| mask.mode.weights_mean()) && options.reduction != Reduction::Map {
+        if divisor.is_none() {
+            return Err(Error::Option(
+                "shard_divisor is 0; with this mask_mode it must be the sum of the whole image's mask".to_owned(),
+            ));
+        }
+        if options.reduction != Reduction::Mean {
+            return Err(Error::Unsupported(
+                "row sharding of a weighted mean for each image or channel is not supported by this version".to_owned(),
+            ));
+        }
+    }
+    Ok(())
 }

@@ -7,12 +7,14 @@
 use std::ffi::c_void;
 use std::slice;
 
-use super::options::{DeviceChoice, read_problem};
+use super::options::{Demands, DeviceChoice, Request, read_problem};
 use super::status::null_argument;
 use super::types::fssim_options;
-use crate::cpu;
+use crate::cpu::{self, Inputs};
 use crate::cuda::{self, DevicePtr, Execution, Location};
 use crate::layout::{Dtype, Sink, Source};
+use crate::loss::Loss;
+use crate::mask::Mask;
 use crate::pixels::{Values, ValuesMut};
 use crate::problem::{Problem, SavedFor};
 use crate::status::{Error, Result};
@@ -23,6 +25,7 @@ pub(super) enum Operation {
     Forward { ssim: *mut c_void, saved: *mut c_void },
     Backward { saved: *const c_void, grad_ssim: *const c_void, grad_img1: *mut c_void, grad_img2: *mut c_void },
     ValueAndGrad { ssim: *mut c_void, grad_img1: *mut c_void, grad_img2: *mut c_void },
+    Loss { pixel_loss: i32, lambda: f64, loss: *mut c_void, grad_img1: *mut c_void, grad_img2: *mut c_void },
 }
 
 /// The arguments of a call, as C gave them.
@@ -51,6 +54,7 @@ impl Call {
 const BUFFER_ALIGNMENT: usize = 16;
 
 /// One argument as a range of memory.
+#[derive(Clone)]
 struct Argument {
     name: &'static str,
     address: usize,
@@ -67,8 +71,8 @@ struct Argument {
 pub(super) unsafe fn run(call: &Call, stream: Option<&StreamArguments>) -> Result<()> {
     check_null(call)?;
     // SAFETY: options is NULL or valid, the caller's promise.
-    let (problem, device) = unsafe { read_problem(call.options, call.shape, gradients(call), from_saved(call)) }?;
-    let arguments = arguments(call, &problem);
+    let Request { problem, device, mask, terms } = unsafe { read_problem(call.options, call.shape, &demands(call)) }?;
+    let arguments = arguments(call, &problem, mask);
     check_alignment(&arguments)?;
     check_overlap(&arguments)?;
     match locate(&arguments, device)? {
@@ -81,9 +85,9 @@ pub(super) unsafe fn run(call: &Call, stream: Option<&StreamArguments>) -> Resul
                 ));
             }
             // SAFETY: all checks passed, and the pointers are host memory.
-            unsafe { run_on_cpu(call, &problem) }
+            unsafe { run_on_cpu(call, &problem, mask, terms) }
         }
-        Location::Device(ordinal) => run_on_cuda(call, &problem, ordinal, stream),
+        Location::Device(ordinal) => run_on_cuda(call, &problem, &arguments, ordinal, stream),
     }
 }
 
@@ -104,6 +108,7 @@ fn check_null(call: &Call) -> Result<()> {
                 grad_img1.is_null() && grad_img2.is_null(),
             )
         }
+        Operation::Loss { loss, .. } => require("loss", loss.is_null()),
     }
 }
 
@@ -111,24 +116,38 @@ fn check_null(call: &Call) -> Result<()> {
 fn gradients(call: &Call) -> [bool; 2] {
     match call.operation {
         Operation::Forward { .. } => [false; 2],
-        Operation::Backward { grad_img1, grad_img2, .. } | Operation::ValueAndGrad { grad_img1, grad_img2, .. } => {
-            [!grad_img1.is_null(), !grad_img2.is_null()]
-        }
+        Operation::Backward { grad_img1, grad_img2, .. }
+        | Operation::ValueAndGrad { grad_img1, grad_img2, .. }
+        | Operation::Loss { grad_img1, grad_img2, .. } => [!grad_img1.is_null(), !grad_img2.is_null()],
     }
 }
 
-/// The gradients that this call takes from a `saved` buffer.
-fn from_saved(call: &Call) -> SavedFor {
+/// What this call asks of its options.
+fn demands(call: &Call) -> Demands {
+    let gradients = gradients(call);
     match call.operation {
-        Operation::Backward { saved, grad_img1, grad_img2, .. } if !saved.is_null() => {
-            SavedFor { img1: !grad_img1.is_null(), img2: !grad_img2.is_null() }
+        Operation::Backward { saved, .. } if !saved.is_null() => {
+            Demands { gradients, from_saved: SavedFor { img1: gradients[0], img2: gradients[1] }, ..Demands::NONE }
         }
-        _ => SavedFor::NONE,
+        Operation::Loss { pixel_loss, lambda, .. } => {
+            Demands { gradients, loss: Some((pixel_loss, lambda)), ..Demands::NONE }
+        }
+        _ => Demands { gradients, ..Demands::NONE },
     }
 }
 
-fn arguments(call: &Call, problem: &Problem) -> Vec<Argument> {
-    let mut list = Vec::with_capacity(7);
+fn arguments(call: &Call, problem: &Problem, mask: *const c_void) -> Vec<Argument> {
+    let mut list = Vec::with_capacity(8);
+    if let Some(spec) = &problem.mask {
+        let bytes = spec.element.bytes();
+        list.push(Argument {
+            name: "mask",
+            address: mask as usize,
+            bytes: spec.strides.extent * bytes,
+            alignment: bytes,
+            output: false,
+        });
+    }
     let mut push = |name, pointer: *const c_void, elements: usize, size: usize, alignment, output| {
         if !pointer.is_null() {
             list.push(Argument { name, address: pointer as usize, bytes: elements * size, alignment, output });
@@ -155,6 +174,11 @@ fn arguments(call: &Call, problem: &Problem) -> Vec<Argument> {
             push("grad_img1", grad_img1, problem.grad_img1.extent, grad_size1, grad_size1, true);
             push("grad_img2", grad_img2, problem.grad_img2.extent, grad_size2, grad_size2, true);
         }
+        Operation::Loss { loss, grad_img1, grad_img2, .. } => {
+            push("loss", loss, Loss::values(problem), value, value, true);
+            push("grad_img1", grad_img1, problem.grad_img1.extent, grad_size1, grad_size1, true);
+            push("grad_img2", grad_img2, problem.grad_img2.extent, grad_size2, grad_size2, true);
+        }
     }
     list
 }
@@ -177,7 +201,11 @@ fn check_alignment(arguments: &[Argument]) -> Result<()> {
 fn check_overlap(arguments: &[Argument]) -> Result<()> {
     for (i, output) in arguments.iter().enumerate().filter(|(_, argument)| argument.output) {
         for (j, other) in arguments.iter().enumerate() {
-            let apart = output.address + output.bytes <= other.address || other.address + other.bytes <= output.address;
+            // Nothing is written to a buffer of no bytes.
+            let apart = output.bytes == 0
+                || other.bytes == 0
+                || output.address + output.bytes <= other.address
+                || other.address + other.bytes <= output.address;
             if i != j && !apart {
                 return Err(Error::Overlap(format!(
                     "{} ({:#x}, {} bytes) overlaps {} ({:#x}, {} bytes); an output needs memory of its own",
@@ -199,7 +227,7 @@ fn locate(arguments: &[Argument], choice: DeviceChoice) -> Result<Location> {
     }
 }
 
-unsafe fn run_on_cpu(call: &Call, problem: &Problem) -> Result<()> {
+unsafe fn run_on_cpu(call: &Call, problem: &Problem, mask: *const c_void, terms: Option<Loss>) -> Result<()> {
     // Every pointer below was checked for NULL where it is required and for alignment, lies in host memory, and is valid
     // for the extent of its layout, or for its length in the precision of the problem, by the promise of `run`.
     let double = problem.precision() == Dtype::F64;
@@ -231,42 +259,52 @@ unsafe fn run_on_cpu(call: &Call, problem: &Problem) -> Result<()> {
     };
     let [dtype1, dtype2] = problem.dtypes;
     let [grad_dtype1, grad_dtype2] = problem.grad_dtypes;
-    let img1 = source(call.img1, dtype1, problem.img1);
-    let img2 = source(call.img2, dtype2, problem.img2);
+    let inputs = Inputs {
+        img1: source(call.img1, dtype1, problem.img1),
+        img2: source(call.img2, dtype2, problem.img2),
+        // SAFETY: see above.
+        mask: problem.mask.map(|spec| unsafe { Mask::from_raw(mask.cast(), spec) }),
+    };
+    let sinks = |grad_img1, grad_img2| {
+        [sink(grad_img1, grad_dtype1, problem.grad_img1), sink(grad_img2, grad_dtype2, problem.grad_img2)]
+    };
     match call.operation {
         Operation::Forward { ssim, saved } => {
             let saved = (!saved.is_null()).then(|| values_mut(saved, problem.saved_elements()));
-            cpu::forward(problem, img1, img2, values_mut(ssim, problem.values()), saved)
+            cpu::forward(problem, inputs, values_mut(ssim, problem.values()), saved)
         }
         Operation::Backward { saved, grad_ssim, grad_img1, grad_img2 } => cpu::backward(
             problem,
-            img1,
-            img2,
+            inputs,
             values(saved, problem.saved_elements()),
             values(grad_ssim, problem.values()),
-            sink(grad_img1, grad_dtype1, problem.grad_img1),
-            sink(grad_img2, grad_dtype2, problem.grad_img2),
+            sinks(grad_img1, grad_img2),
         ),
-        Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => cpu::value_and_grad(
-            problem,
-            img1,
-            img2,
-            values_mut(ssim, problem.values()),
-            sink(grad_img1, grad_dtype1, problem.grad_img1),
-            sink(grad_img2, grad_dtype2, problem.grad_img2),
-        ),
+        Operation::ValueAndGrad { ssim, grad_img1, grad_img2 } => {
+            cpu::value_and_grad(problem, inputs, values_mut(ssim, problem.values()), sinks(grad_img1, grad_img2))
+        }
+        Operation::Loss { loss, grad_img1, grad_img2, .. } => {
+            let terms = terms.ok_or_else(|| Error::Internal("a loss without its terms".to_owned()))?;
+            cpu::loss(problem, inputs, terms, values_mut(loss, Loss::values(problem)), sinks(grad_img1, grad_img2))
+        }
     }
 }
 
-fn run_on_cuda(call: &Call, problem: &Problem, ordinal: i32, stream: Option<&StreamArguments>) -> Result<()> {
-    cuda::refuse_unsupported(problem, gradients(call))?;
+fn run_on_cuda(
+    call: &Call,
+    problem: &Problem,
+    arguments: &[Argument],
+    ordinal: i32,
+    stream: Option<&StreamArguments>,
+) -> Result<()> {
+    cuda::refuse_unsupported(problem, gradients(call), matches!(call.operation, Operation::Loss { .. }))?;
     let device_ptr = |pointer: *const c_void| DevicePtr(pointer as u64);
     let execution = match stream {
         None => Execution::Synchronous,
-        Some(arguments) => {
-            cuda::check_stream(arguments.stream, ordinal)?;
-            check_workspace(arguments, problem, call, ordinal)?;
-            Execution::Stream { stream: arguments.stream, workspace: device_ptr(arguments.workspace) }
+        Some(stream) => {
+            cuda::check_stream(stream.stream, ordinal)?;
+            check_workspace(stream, problem, arguments, ordinal)?;
+            Execution::Stream { stream: stream.stream, workspace: device_ptr(stream.workspace) }
         }
     };
     let operation = match call.operation {
@@ -282,11 +320,12 @@ fn run_on_cuda(call: &Call, problem: &Problem, ordinal: i32, stream: Option<&Str
             ssim: device_ptr(ssim),
             grads: [device_ptr(grad_img1), device_ptr(grad_img2)],
         },
+        Operation::Loss { .. } => return Err(Error::Internal("refuse_unsupported let a loss through".to_owned())),
     };
     cuda::run(problem, [device_ptr(call.img1), device_ptr(call.img2)], operation, ordinal, execution)
 }
 
-fn check_workspace(stream: &StreamArguments, problem: &Problem, call: &Call, ordinal: i32) -> Result<()> {
+fn check_workspace(stream: &StreamArguments, problem: &Problem, arguments: &[Argument], ordinal: i32) -> Result<()> {
     let needed = cuda::workspace_bytes(problem);
     if stream.workspace.is_null() || stream.workspace_bytes < needed {
         return Err(Error::Workspace(format!(
@@ -301,7 +340,7 @@ fn check_workspace(stream: &StreamArguments, problem: &Problem, call: &Call, ord
         alignment: BUFFER_ALIGNMENT,
         output: true,
     };
-    let mut all = arguments(call, problem);
+    let mut all = arguments.to_vec();
     all.push(workspace);
     check_alignment(&all)?;
     check_overlap(&all)?;

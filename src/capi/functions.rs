@@ -90,6 +90,46 @@ pub unsafe extern "C" fn fssim_value_and_grad(
     guard(|| unsafe { run(&call, None) })
 }
 
+/// Computes the loss of a training step and its gradient in one pass over the images:
+///
+///   L = (1 - lambda) * P + lambda * D
+///
+/// with P the mean of |img1 - img2| or (img1 - img2)^2 over every pixel, in the unit of the pixels (after their
+/// scale; data_range does not divide it), and D the mean of 1 - SSIM, or of (1 - SSIM) / 2 if options->output is FSSIM_OUTPUT_DSSIM. FSSIM_PIXEL_L1,
+/// lambda 0.2 and the default options are the loss of 3D Gaussian splatting.
+///
+/// img1, img2, n, c, h, w, options: as given to fssim_forward. options->reduction: the mean, or one loss per image or
+///             channel; a map is FSSIM_ERROR_OPTION. With `valid` padding P is still over every pixel.
+/// pixel_loss: FSSIM_PIXEL_*.
+/// lambda:     share of D, 0 to 1. A part whose share is 0 adds nothing, even where it is NaN.
+/// loss:       result, 3 dense elements for each value of the reduction, f32 (f64 for images of f64): [3][values], first
+///             every L, then every P, then every D.
+/// grad_img1, grad_img2: gradients of L, of the shape of the images (layouts in the options); NULL: not wanted. Where img1
+///             equals img2, |img1 - img2| has the derivative 0.
+///
+/// With a mask that weights the mean, P is sum(m |img1 - img2|) / sum(m); with FSSIM_MASK_MULTIPLY_INPUTS, P compares the
+/// multiplied images. Synchronous, like fssim_forward. On the CPU only for now.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fssim_loss(
+    img1: *const c_void,
+    img2: *const c_void,
+    n: i64,
+    c: i64,
+    h: i64,
+    w: i64,
+    options: *const fssim_options,
+    pixel_loss: i32,
+    lambda: f64,
+    loss: *mut c_void,
+    grad_img1: *mut c_void,
+    grad_img2: *mut c_void,
+) -> fssim_status {
+    let operation = Operation::Loss { pixel_loss, lambda, loss, grad_img1, grad_img2 };
+    let call = Call { img1, img2, shape: [n, c, h, w], options, ..Call::new(operation) };
+    // SAFETY: the pointers are what the caller of this function answers for.
+    guard(|| unsafe { run(&call, None) })
+}
+
 /// fssim_forward, enqueued on the caller's CUDA stream.
 ///
 /// workspace, workspace_bytes: scratch memory on the same device, 16-byte aligned, of at least fssim_workspace_size
@@ -164,6 +204,32 @@ pub unsafe extern "C" fn fssim_value_and_grad_stream(
     stream: *mut c_void,
 ) -> fssim_status {
     let operation = Operation::ValueAndGrad { ssim, grad_img1, grad_img2 };
+    let call = Call { img1, img2, shape: [n, c, h, w], options, ..Call::new(operation) };
+    let stream = StreamArguments { workspace, workspace_bytes, stream };
+    // SAFETY: the pointers are what the caller of this function answers for.
+    guard(|| unsafe { run(&call, Some(&stream)) })
+}
+
+/// fssim_loss, enqueued on the caller's CUDA stream. Workspace and stream as in fssim_forward_stream.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fssim_loss_stream(
+    img1: *const c_void,
+    img2: *const c_void,
+    n: i64,
+    c: i64,
+    h: i64,
+    w: i64,
+    options: *const fssim_options,
+    pixel_loss: i32,
+    lambda: f64,
+    loss: *mut c_void,
+    grad_img1: *mut c_void,
+    grad_img2: *mut c_void,
+    workspace: *mut c_void,
+    workspace_bytes: usize,
+    stream: *mut c_void,
+) -> fssim_status {
+    let operation = Operation::Loss { pixel_loss, lambda, loss, grad_img1, grad_img2 };
     let call = Call { img1, img2, shape: [n, c, h, w], options, ..Call::new(operation) };
     let stream = StreamArguments { workspace, workspace_bytes, stream };
     // SAFETY: the pointers are what the caller of this function answers for.

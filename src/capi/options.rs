@@ -1,12 +1,15 @@
 //! From `fssim_options` and a shape to a checked [`Problem`].
 
+use std::ffi::c_void;
 use std::ptr;
 
 use super::types::*;
 use crate::layout::{Dtype, Layout};
-use crate::problem::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape, map_region};
+use crate::loss::{Loss, PixelLoss};
+use crate::mask::{MaskElement, MaskMode, MaskOptions};
+use crate::problem::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape, Shard, map_region};
 use crate::status::{Error, Result};
-use crate::window::WINDOW_TAPS;
+use crate::window::{WINDOW_TAPS, WindowShape, check_size};
 
 /// Where the caller wants the work done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,28 @@ pub(super) enum DeviceChoice {
     Auto,
     Cpu,
     Cuda,
+}
+
+/// What the options and the shape ask for.
+pub(super) struct Request {
+    pub(super) problem: Problem,
+    pub(super) device: DeviceChoice,
+    pub(super) mask: *const c_void,
+    pub(super) terms: Option<Loss>,
+}
+
+/// What a call asks of its options.
+pub(super) struct Demands {
+    /// The gradients that it computes.
+    pub(super) gradients: [bool; 2],
+    /// The gradients that it takes from a `saved` buffer.
+    pub(super) from_saved: SavedFor,
+    /// pixel_loss and lambda of a loss.
+    pub(super) loss: Option<(i32, f64)>,
+}
+
+impl Demands {
+    pub(super) const NONE: Demands = Demands { gradients: [false; 2], from_saved: SavedFor::NONE, loss: None };
 }
 
 impl fssim_layout {
@@ -72,17 +97,15 @@ pub(super) fn check_struct_size(struct_size: usize) -> Result<()> {
     )))
 }
 
-/// Checks the options (NULL: the defaults) and the shape, in the documented order. `gradients`: those that the call asks
-/// for; `from_saved`: those that it takes from a `saved` buffer.
+/// Checks the options (NULL: the defaults) and the shape, in the documented order.
 ///
 /// # Safety
 /// `options` is NULL or points to a `usize` followed by as many bytes as it says.
 pub(super) unsafe fn read_problem(
     options: *const fssim_options,
     shape: [i64; 4],
-    gradients: [bool; 2],
-    from_saved: SavedFor,
-) -> Result<(Problem, DeviceChoice)> {
+    demands: &Demands,
+) -> Result<Request> {
     // SAFETY: the caller's promise.
     let options = unsafe { copy_options(options) }?;
     let shape = Shape::new(shape[0], shape[1], shape[2], shape[3])?;
@@ -91,20 +114,33 @@ pub(super) unsafe fn read_problem(
         FSSIM_PADDING_VALID => Padding::Valid,
         other => return Err(unknown("padding", other, "FSSIM_PADDING_*")),
     };
-    map_region(shape, padding)?;
+    let shard = shard(&options)?;
+    map_region(shape, padding, check_size(i64::from(options.window_size))?, shard)?;
     let device = match options.device {
         FSSIM_DEVICE_AUTO => DeviceChoice::Auto,
         FSSIM_DEVICE_CPU => DeviceChoice::Cpu,
         FSSIM_DEVICE_CUDA => DeviceChoice::Cuda,
         other => return Err(unknown("device", other, "FSSIM_DEVICE_*")),
     };
-    let core = to_core(&options, padding)?;
-    check_saved_for(core.saved_for, from_saved)?;
+    let core = to_core(&options, padding, shard)?;
+    check_saved_for(core.saved_for, demands.from_saved)?;
+    let terms = demands.loss.map(|(pixel_loss, lambda)| loss(pixel_loss, lambda, core.reduction)).transpose()?;
     let problem = Problem::new(shape, &core)?;
     check_elements(&options)?;
-    problem.check_grad_dtypes(gradients)?;
+    problem.check_grad_dtypes(demands.gradients)?;
     refuse_unsupported(&options)?;
-    Ok((problem, device))
+    Ok(Request { problem, device, mask: options.mask, terms })
+}
+
+fn loss(pixel_loss: i32, lambda: f64, reduction: Reduction) -> Result<Loss> {
+    let pixel = match pixel_loss {
+        FSSIM_PIXEL_L1 => PixelLoss::L1,
+        FSSIM_PIXEL_L2 => PixelLoss::L2,
+        other => return Err(unknown("pixel_loss", other, "FSSIM_PIXEL_*")),
+    };
+    let terms = Loss { pixel, lambda };
+    terms.check(reduction)?;
+    Ok(terms)
 }
 
 fn check_saved_for(saved_for: SavedFor, from_saved: SavedFor) -> Result<()> {
@@ -140,7 +176,7 @@ unsafe fn copy_options(options: *const fssim_options) -> Result<fssim_options> {
     Ok(copy)
 }
 
-fn to_core(options: &fssim_options, padding: Padding) -> Result<Options> {
+fn to_core(options: &fssim_options, padding: Padding, shard: Option<Shard>) -> Result<Options> {
     let reduction = match options.reduction {
         FSSIM_REDUCTION_MEAN => Reduction::Mean,
         FSSIM_REDUCTION_PER_IMAGE => Reduction::PerImage,
@@ -154,12 +190,18 @@ fn to_core(options: &fssim_options, padding: Padding) -> Result<Options> {
         FSSIM_OUTPUT_DSSIM => Output::Dssim,
         other => return Err(unknown("output", other, "FSSIM_OUTPUT_*")),
     };
-    check_range("window", options.window, FSSIM_WINDOW_GAUSSIAN..=FSSIM_WINDOW_UNIFORM, "FSSIM_WINDOW_*")?;
-    check_range("mask_mode", options.mask_mode, FSSIM_MASK_NONE..=FSSIM_MASK_NORMALIZED, "FSSIM_MASK_*")?;
-    let size = options.window_size;
-    if !(3..=33).contains(&size) || size % 2 == 0 {
-        return Err(Error::Option(format!("window_size is {size}; expected an odd number from 3 to 33")));
-    }
+    let window = match options.window {
+        FSSIM_WINDOW_GAUSSIAN => WindowShape::Gaussian,
+        FSSIM_WINDOW_UNIFORM => WindowShape::Uniform,
+        other => return Err(unknown("window", other, "FSSIM_WINDOW_*")),
+    };
+    let mask_mode = match options.mask_mode {
+        FSSIM_MASK_NONE => None,
+        FSSIM_MASK_WEIGHTED_MEAN => Some(MaskMode::WeightedMean),
+        FSSIM_MASK_MULTIPLY_INPUTS => Some(MaskMode::MultiplyInputs),
+        FSSIM_MASK_NORMALIZED => Some(MaskMode::Normalized),
+        other => return Err(unknown("mask_mode", other, "FSSIM_MASK_*")),
+    };
     let both = FSSIM_SAVE_FOR_IMG1 | FSSIM_SAVE_FOR_IMG2;
     check_range("saved_for", options.saved_for, FSSIM_SAVE_FOR_IMG1..=both, "FSSIM_SAVE_FOR_*")?;
     if options.mask_mode == FSSIM_MASK_NONE && !options.mask.is_null() {
@@ -168,25 +210,12 @@ fn to_core(options: &fssim_options, padding: Padding) -> Result<Options> {
     if options.mask_mode != FSSIM_MASK_NONE && options.mask.is_null() {
         return Err(Error::Option(format!("mask is NULL, but mask_mode is {}", options.mask_mode)));
     }
-    for (name, rows) in [
-        ("shard_rows_above", options.shard_rows_above),
-        ("shard_rows_below", options.shard_rows_below),
-        ("shard_height", options.shard_height),
-    ] {
-        if rows < 0 {
-            return Err(Error::Option(format!("{name} is {rows}; expected 0 or more")));
-        }
-    }
-    if !(options.shard_divisor.is_finite() && options.shard_divisor >= 0.0) {
-        return Err(Error::Option(format!(
-            "shard_divisor is {}; expected a finite number, 0 or more",
-            options.shard_divisor
-        )));
-    }
     Ok(Options {
         padding,
         reduction,
         output,
+        window,
+        window_size: check_size(i64::from(options.window_size))?,
         sigma: options.sigma,
         data_range: options.data_range,
         k1: options.k1,
@@ -199,7 +228,37 @@ fn to_core(options: &fssim_options, padding: Padding) -> Result<Options> {
             img1: options.saved_for & FSSIM_SAVE_FOR_IMG1 != 0,
             img2: options.saved_for & FSSIM_SAVE_FOR_IMG2 != 0,
         },
+        mask: mask_mode.map(|mode| MaskOptions {
+            mode,
+            // Other dtypes are refused before the mask is read.
+            element: if options.mask_layout.dtype == FSSIM_DTYPE_U8 { MaskElement::U8 } else { MaskElement::F32 },
+            layout: layout(&options.mask_layout),
+        }),
+        shard,
     })
+}
+
+/// The row sharding that the options ask for.
+fn shard(options: &fssim_options) -> Result<Option<Shard>> {
+    let rows = |name, rows: i64| {
+        usize::try_from(rows).map_err(|_| Error::Option(format!("{name} is {rows}; expected 0 or more")))
+    };
+    let rows_above = rows("shard_rows_above", options.shard_rows_above)?;
+    let rows_below = rows("shard_rows_below", options.shard_rows_below)?;
+    let height = rows("shard_height", options.shard_height)?;
+    let divisor = options.shard_divisor;
+    if !(divisor.is_finite() && divisor >= 0.0) {
+        return Err(Error::Option(format!("shard_divisor is {divisor}; expected a finite number, 0 or more")));
+    }
+    if height == 0 {
+        if rows_above > 0 || rows_below > 0 || divisor > 0.0 {
+            return Err(Error::Option(
+                "shard_height is 0, but another shard_* is not; it must be the height of the whole image".to_owned(),
+            ));
+        }
+        return Ok(None);
+    }
+    Ok(Some(Shard { rows_above, rows_below, height, divisor: (divisor > 0.0).then_some(divisor) }))
 }
 
 fn layout(layout: &fssim_layout) -> Layout {
@@ -222,14 +281,17 @@ fn dtype(constant: i32) -> Option<Dtype> {
     })
 }
 
-/// The images and gradients, with the names of their members.
-fn layouts(options: &fssim_options) -> [(&'static str, &fssim_layout); 4] {
+/// The images, gradients and the mask, if there is one, with the names of their members.
+fn layouts(options: &fssim_options) -> impl Iterator<Item = (&'static str, &fssim_layout)> {
     [
         ("img1", &options.img1),
         ("img2", &options.img2),
         ("grad_img1", &options.grad_img1),
         ("grad_img2", &options.grad_img2),
+        ("mask_layout", &options.mask_layout),
     ]
+    .into_iter()
+    .take(if options.mask_mode == FSSIM_MASK_NONE { 4 } else { 5 })
 }
 
 fn check_elements(options: &fssim_options) -> Result<()> {
@@ -250,18 +312,14 @@ fn check_elements(options: &fssim_options) -> Result<()> {
 /// Well-formed requests that later versions will answer.
 fn refuse_unsupported(options: &fssim_options) -> Result<()> {
     let unsupported = |what: String| Err(Error::Unsupported(format!("{what} is not supported by this version")));
-    if options.window != FSSIM_WINDOW_GAUSSIAN {
-        return unsupported(format!("window {}", options.window));
-    }
-    if options.window_size != WINDOW_TAPS as i32 {
-        return unsupported(format!("window_size {}", options.window_size));
-    }
+    let mask = &options.mask_layout;
     if options.mask_mode != FSSIM_MASK_NONE {
-        return unsupported(format!("mask_mode {}", options.mask_mode));
-    }
-    let shard_rows = [options.shard_rows_above, options.shard_rows_below, options.shard_height];
-    if shard_rows != [0; 3] || options.shard_divisor != 0.0 {
-        return unsupported("row sharding (shard_*)".to_owned());
+        if mask.dtype != FSSIM_DTYPE_F32 && mask.dtype != FSSIM_DTYPE_U8 {
+            return unsupported(format!("mask_layout: dtype {}", mask.dtype));
+        }
+        if mask.scale != 0.0 && mask.scale != 1.0 {
+            return unsupported(format!("mask_layout: scale {}", mask.scale));
+        }
     }
     Ok(())
 }

@@ -3,12 +3,11 @@
 use std::ffi::c_char;
 
 use super::guard;
-use super::options::read_problem;
+use super::options::{Demands, read_problem};
 use super::status::null_argument;
 use super::types::{fssim_options, fssim_status};
 use crate::cpu::threads;
 use crate::cuda;
-use crate::problem::SavedFor;
 use crate::status::Error;
 
 /// Fills `options` with the defaults: `fssim_options options; fssim_options_init(&options, sizeof options);`.
@@ -45,7 +44,7 @@ pub unsafe extern "C" fn fssim_saved_size(
             return Err(null_argument("bytes"));
         }
         // SAFETY: options is NULL or points to struct_size readable bytes, the caller answers for it.
-        let (problem, _) = unsafe { read_problem(options, [n, c, h, w], [false; 2], SavedFor::NONE) }?;
+        let problem = unsafe { read_problem(options, [n, c, h, w], &Demands::NONE) }?.problem;
         // SAFETY: bytes is not NULL and the caller answers for the rest.
         unsafe { *bytes = problem.saved_elements() * problem.precision().size() };
         Ok(())
@@ -68,7 +67,7 @@ pub unsafe extern "C" fn fssim_workspace_size(
             return Err(null_argument("bytes"));
         }
         // SAFETY: options is NULL or points to struct_size readable bytes, the caller answers for it.
-        let (problem, _) = unsafe { read_problem(options, [n, c, h, w], [false; 2], SavedFor::NONE) }?;
+        let problem = unsafe { read_problem(options, [n, c, h, w], &Demands::NONE) }?.problem;
         // SAFETY: bytes is not NULL and the caller answers for the rest.
         unsafe { *bytes = cuda::workspace_bytes(&problem) };
         Ok(())

@@ -1,6 +1,5 @@
 //! The types and constants of the C API. Every doc comment here is text of `include/fused_ssim.h`.
 #![allow(non_camel_case_types, reason = "these are the names that C sees")]
-#![expect(dead_code, reason = "some constants are for callers alone")]
 
 use std::ffi::c_void;
 
@@ -77,7 +76,7 @@ pub const FSSIM_REDUCTION_MAP: i32 = 3;
 
 /// Gaussian window, sampled at the pixel centres, truncated at window_size taps and normalised to sum 1. The default.
 pub const FSSIM_WINDOW_GAUSSIAN: i32 = 0;
-/// Uniform (box) window. Not supported yet.
+/// Uniform (box) window.
 pub const FSSIM_WINDOW_UNIFORM: i32 = 1;
 
 /// The result is SSIM. The default.
@@ -89,12 +88,20 @@ pub const FSSIM_OUTPUT_DSSIM: i32 = 2;
 
 /// No mask. The default.
 pub const FSSIM_MASK_NONE: i32 = 0;
-/// Weighted mean of the map, sum(m S) / sum(m). Not supported yet.
+/// Weighted mean of the map: sum(m S) / sum(m), over each group of the reduction. A map holds the terms m S. Where m is zero
+/// SSIM does not count, even if it is NaN. On the CPU only for now.
 pub const FSSIM_MASK_WEIGHTED_MEAN: i32 = 1;
-/// Both images are multiplied by the mask first. Not supported yet.
+/// Both images are multiplied by the mask first; zeros stay zero, even where a pixel is NaN. The mean is over every pixel.
+/// On the CPU only for now.
 pub const FSSIM_MASK_MULTIPLY_INPUTS: i32 = 2;
-/// Windows are renormalised by the mask inside them. Not supported yet.
+/// Normalised convolution: the moments of a window are weighted by the mask inside it, mu = G*(m x) / G*m, so that pixels
+/// of weight zero have no influence at all; then the weighted mean. On the CPU only for now.
 pub const FSSIM_MASK_NORMALIZED: i32 = 3;
+
+/// fssim_loss compares pixels by |img1 - img2|.
+pub const FSSIM_PIXEL_L1: i32 = 0;
+/// fssim_loss compares pixels by (img1 - img2)^2.
+pub const FSSIM_PIXEL_L2: i32 = 1;
 
 /// `saved` keeps what fssim_backward needs for grad_img1. The default.
 pub const FSSIM_SAVE_FOR_IMG1: i32 = 1;
@@ -147,7 +154,7 @@ pub struct fssim_options {
     pub output: i32,
     /// FSSIM_WINDOW_*.
     pub window: i32,
-    /// Taps of the window in each direction: odd, 3 to 33. Default 11; others are not supported yet.
+    /// Taps of the window in each direction: odd, 3 to 33. Default 11; others on the CPU only for now.
     pub window_size: i32,
     /// Standard deviation of the Gaussian window in pixels, > 0. Default 1.5.
     pub sigma: f64,
@@ -170,16 +177,20 @@ pub struct fssim_options {
     pub saved_for: i32,
     /// FSSIM_MASK_*.
     pub mask_mode: i32,
-    /// The mask, or NULL. Must be NULL with FSSIM_MASK_NONE.
+    /// The mask m: weights of at least 0, f32, or u8, where 0 is 0 and anything else is 1. NULL with FSSIM_MASK_NONE.
+    /// Where the whole mask is zero, nothing is compared: SSIM is 1, losses and gradients are 0.
     pub mask: *const c_void,
-    /// Layout of the mask.
+    /// Layout of the mask, whose shape is that of the images; stride_c 0 gives all channels one mask of shape (N, 1, H, W).
     pub mask_layout: fssim_layout,
-    /// Row sharding: rows of the true image present in memory above the first owned row. Not supported yet: 0.
+    /// Row sharding: rows of the true image present in memory above the first owned row. h counts them. There
+    /// must be window_size - 1 of them, or all that the image has there. On the CPU only for now.
     pub shard_rows_above: i64,
-    /// Row sharding: rows of the true image present in memory below the last owned row. Not supported yet: 0.
+    /// Row sharding: rows of the true image present in memory below the last owned row, as above.
     pub shard_rows_below: i64,
-    /// Row sharding: height of the whole image; 0: it is not sharded. Not supported yet: 0.
+    /// Row sharding: height of the whole image; 0: it is not sharded. If it is, maps and gradients have the height of the
+    /// owned rows, and values are partial sums over them: the sum over all shards is the value of the whole image.
     pub shard_height: i64,
-    /// Row sharding: what the sum is divided by; 0: the number of elements reduced. Not supported yet: 0.
+    /// Row sharding: what the sum is divided by; 0: the number of elements of the whole image that are averaged. Required
+    /// with a mask that weights the mean: the sum of the whole image's mask. It divides both parts of a loss.
     pub shard_divisor: f64,
 }

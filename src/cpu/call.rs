@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Inputs;
 use super::grid::Grid;
 use super::input::Images;
 use super::march::{Job, Upstream};
@@ -19,12 +20,11 @@ const PIXELS_PER_THREAD: usize = 1 << 16;
 pub(super) fn forward(
     rung: Rung,
     problem: &Problem,
-    img1: Source<'_>,
-    img2: Source<'_>,
+    inputs: Inputs<'_>,
     ssim: &mut [f32],
     saved: Option<&mut [f32]>,
 ) -> Result<()> {
-    let mut job = job(problem, img1, img2, Grid::of_map(problem));
+    let mut job = job(problem, inputs, Grid::of_map(problem));
     let mut planes = 0;
     if let Some(saved) = saved {
         clear_margins(problem, saved);
@@ -42,18 +42,15 @@ pub(super) fn forward(
     run_with_value(rung, planes, job, ssim)
 }
 
-#[allow(clippy::too_many_arguments, reason = "the arguments of fssim_backward")]
 pub(super) fn backward(
     rung: Rung,
     problem: &Problem,
-    img1: Source<'_>,
-    img2: Source<'_>,
+    inputs: Inputs<'_>,
     saved: Option<&[f32]>,
     grad_ssim: Option<&[f32]>,
-    grad_img1: Option<Sink<'_>>,
-    grad_img2: Option<Sink<'_>>,
+    [grad_img1, grad_img2]: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
-    let mut job = job(problem, img1, img2, Grid::of_gradient(problem));
+    let mut job = job(problem, inputs, Grid::of_gradient(problem));
     let planes = set_gradients(&mut job, grad_img1, grad_img2);
     job.upstream = match (grad_ssim, problem.reduction) {
         (None, _) => Upstream::None,
@@ -79,19 +76,17 @@ pub(super) fn backward(
 pub(super) fn value_and_grad(
     rung: Rung,
     problem: &Problem,
-    img1: Source<'_>,
-    img2: Source<'_>,
+    inputs: Inputs<'_>,
     ssim: &mut [f32],
-    grad_img1: Option<Sink<'_>>,
-    grad_img2: Option<Sink<'_>>,
+    [grad_img1, grad_img2]: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
-    let mut job = job(problem, img1, img2, Grid::of_gradient(problem));
+    let mut job = job(problem, inputs, Grid::of_gradient(problem));
     let planes = set_gradients(&mut job, grad_img1, grad_img2);
     run_with_value(rung, planes, job, ssim)
 }
 
 /// A job that reads the images and writes nothing yet.
-fn job<'a>(problem: &'a Problem, img1: Source<'a>, img2: Source<'a>, grid: Grid) -> Job<'a> {
+fn job<'a>(problem: &'a Problem, Inputs { img1, img2, .. }: Inputs<'a>, grid: Grid) -> Job<'a> {
     let factors = problem.scales.map(|scale| scale / problem.constants.data_range);
     Job {
         problem,

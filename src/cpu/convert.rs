@@ -3,7 +3,7 @@
 
 use super::simd::Vector;
 use super::tile::TILE;
-use crate::layout::Dtype;
+use crate::layout::{Dtype, Sink, Source};
 
 /// Exponent bits of f32 below those of f16: their biases differ by 112.
 const BIAS: u32 = (127 - 15) << 23;
@@ -141,6 +141,60 @@ unsafe fn write<T>(from: &[f32], to: *mut T, stride: usize, convert: impl Fn(f32
             // SAFETY: as above, `stride` apart.
             unsafe { *to.add(i * stride) = convert(value) };
         }
+    }
+}
+
+/// Some neighbouring pixels of a row as f64, as they are.
+///
+/// # Safety
+/// The indices are inside the shape of the image, the last column read included.
+#[inline(always)]
+pub(super) unsafe fn read_row(image: &Source<'_>, at: [usize; 4], into: &mut [f64]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (from, stride) = image.at(at[0], at[1], at[2], at[3]);
+        match image.dtype() {
+            Dtype::F32 => read_wide(from.cast::<f32>(), stride, into, f64::from),
+            Dtype::F16 => read_wide(from.cast::<u16>(), stride, into, |half| f64::from(f16_to_f32(half))),
+            Dtype::Bf16 => read_wide(from.cast::<u16>(), stride, into, |bits| f64::from(bf16_to_f32(bits))),
+            Dtype::U8 => read_wide(from, stride, into, f64::from),
+            Dtype::F64 => read_wide(from.cast::<f64>(), stride, into, |value| value),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn read_wide<T: Copy>(from: *const T, stride: usize, into: &mut [f64], convert: impl Fn(T) -> f64) {
+    for (i, value) in into.iter_mut().enumerate() {
+        // SAFETY: the caller's promise of as many elements, `stride` apart.
+        *value = convert(unsafe { *from.add(i * stride) });
+    }
+}
+
+/// Rounds `from` to neighbouring elements of a row.
+///
+/// # Safety
+/// As for [`read_row`], of elements that are this thread's own.
+#[inline(always)]
+pub(super) unsafe fn write_row(image: &Sink<'_>, at: [usize; 4], from: &[f64]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (to, stride) = image.at(at[0], at[1], at[2], at[3]);
+        match image.dtype() {
+            Dtype::F32 => write_wide(from, to.cast::<f32>(), stride, |value| value as f32),
+            Dtype::F16 => write_wide(from, to.cast::<u16>(), stride, |value| f32_to_f16(value as f32)),
+            Dtype::Bf16 => write_wide(from, to.cast::<u16>(), stride, |value| f32_to_bf16(value as f32)),
+            Dtype::F64 => write_wide(from, to.cast::<f64>(), stride, |value| value),
+            Dtype::U8 => unreachable!("no result is stored as {}", image.dtype().name()),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn write_wide<T>(from: &[f64], to: *mut T, stride: usize, convert: impl Fn(f64) -> T) {
+    for (i, &value) in from.iter().enumerate() {
+        // SAFETY: the caller's promise of as many elements, `stride` apart.
+        unsafe { *to.add(i * stride) = convert(value) };
     }
 }
 

@@ -14,7 +14,7 @@ use super::threads;
 use crate::layout::{Dtype, Sink, Source};
 use crate::problem::{Problem, Reduction};
 use crate::status::Result;
-use crate::window::{WINDOW_TAPS, gaussian_taps};
+use crate::window::WINDOW_TAPS;
 
 /// Rows and columns of a unit. Around them it computes a margin of two windows' radius again.
 const ROWS: usize = 64;
@@ -150,7 +150,7 @@ fn job<'a>(problem: &'a Problem, images: [Source<'a>; 2]) -> Job<'a> {
         problem,
         images,
         factors: problem.scales.map(|scale| scale / constants.data_range),
-        taps: gaussian_taps(constants.sigma),
+        taps: problem.window.taps().try_into().expect("is_plain was asked"),
         c1: constants.k1 * constants.k1,
         c2: constants.k2 * constants.k2,
         map: None,

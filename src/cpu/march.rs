@@ -86,7 +86,10 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
     }
     // SAFETY: the caller's promise; the unit lies inside the grid of the problem.
     unsafe {
-        let lanes = Lanes { taps: Taps::new(&problem.window.taps), constants: Constants::new(problem.c1, problem.c2) };
+        let lanes = Lanes {
+            taps: Taps::new(&problem.window.default_size().expect("is_plain was asked")),
+            constants: Constants::new(problem.c1, problem.c2),
+        };
         let mut sum = V::zero_sum();
         input::load::<V>(&job.images, input_rows(first_band, TILE), inputs);
         for band in first_band..unit.bands.end {

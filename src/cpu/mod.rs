@@ -2,7 +2,9 @@
 //!
 //! `march` computes a unit of `grid` in cache, with `gradient` for the way back; `tile` and `pixel` are its arithmetic,
 //! generic over the vectors of `simd`; `convert` knows the other dtypes; `rung` compiles it for each instruction set;
-//! `threads` shares the units. `double` computes images of f64. Nothing as large as an image is allocated: less than half a MiB per thread, whatever the size.
+//! `threads` shares the units. Nothing as large as an image is allocated: less than half a MiB per thread, whatever the
+//! size. `double` computes images of f64, and `general`, with up to 2 MiB per thread, what those two are not made for:
+//! windows of other sizes, masks, row sharding, losses.
 //!
 //! What becomes of NaN, infinity and other hard inputs is a table in the README, which holds for CUDA as well.
 
@@ -11,6 +13,7 @@
 mod call;
 mod convert;
 mod double;
+mod general;
 mod gradient;
 mod grid;
 mod input;
@@ -25,6 +28,8 @@ pub(crate) mod threads;
 mod tile;
 
 use crate::layout::{Dtype, Sink, Source};
+use crate::loss::Loss;
+use crate::mask::Mask;
 use crate::pixels::{Values, ValuesMut};
 use crate::problem::Problem;
 use crate::status::Result;
@@ -35,50 +40,74 @@ pub(crate) fn instruction_set() -> &'static str {
     Rung::current().map_or("none (FSSIM_CPU names instructions that this processor does not offer)", Rung::name)
 }
 
+/// What a call reads. There is a mask if the problem has one.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub(crate) img1: Source<'a>,
+    pub(crate) img2: Source<'a>,
+    pub(crate) mask: Option<Mask<'a>>,
+}
+
 pub(crate) fn forward(
     problem: &Problem,
-    img1: Source<'_>,
-    img2: Source<'_>,
+    inputs: Inputs<'_>,
     ssim: ValuesMut<'_>,
     saved: Option<ValuesMut<'_>>,
 ) -> Result<()> {
     let rung = Rung::current()?;
+    if !problem.is_plain() {
+        return general::forward(rung, problem, inputs, ssim);
+    }
     if problem.precision() == Dtype::F64 {
         let saved = saved.map(ValuesMut::f64).transpose()?;
-        return double::forward(rung, problem, [img1, img2], ssim.f64()?, saved);
+        return double::forward(rung, problem, [inputs.img1, inputs.img2], ssim.f64()?, saved);
     }
-    call::forward(rung, problem, img1, img2, ssim.f32()?, saved.map(ValuesMut::f32).transpose()?)
+    call::forward(rung, problem, inputs, ssim.f32()?, saved.map(ValuesMut::f32).transpose()?)
 }
 
 pub(crate) fn backward(
     problem: &Problem,
-    img1: Source<'_>,
-    img2: Source<'_>,
+    inputs: Inputs<'_>,
     saved: Option<Values<'_>>,
     grad_ssim: Option<Values<'_>>,
-    grad_img1: Option<Sink<'_>>,
-    grad_img2: Option<Sink<'_>>,
+    gradients: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
     let rung = Rung::current()?;
+    if !problem.is_plain() {
+        return general::backward(rung, problem, inputs, grad_ssim, gradients);
+    }
     if problem.precision() == Dtype::F64 {
         let (saved, grad_ssim) = (saved.map(Values::f64).transpose()?, grad_ssim.map(Values::f64).transpose()?);
-        return double::backward(rung, problem, [img1, img2], saved, grad_ssim, [grad_img1, grad_img2]);
+        return double::backward(rung, problem, [inputs.img1, inputs.img2], saved, grad_ssim, gradients);
     }
     let (saved, grad_ssim) = (saved.map(Values::f32).transpose()?, grad_ssim.map(Values::f32).transpose()?);
-    call::backward(rung, problem, img1, img2, saved, grad_ssim, grad_img1, grad_img2)
+    call::backward(rung, problem, inputs, saved, grad_ssim, gradients)
 }
 
 pub(crate) fn value_and_grad(
     problem: &Problem,
-    img1: Source<'_>,
-    img2: Source<'_>,
+    inputs: Inputs<'_>,
     ssim: ValuesMut<'_>,
-    grad_img1: Option<Sink<'_>>,
-    grad_img2: Option<Sink<'_>>,
+    gradients: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
     let rung = Rung::current()?;
-    if problem.precision() == Dtype::F64 {
-        return double::value_and_grad(rung, problem, [img1, img2], ssim.f64()?, [grad_img1, grad_img2]);
+    if !problem.is_plain() {
+        return general::value_and_grad(rung, problem, inputs, ssim, gradients);
     }
-    call::value_and_grad(rung, problem, img1, img2, ssim.f32()?, grad_img1, grad_img2)
+    if problem.precision() == Dtype::F64 {
+        return double::value_and_grad(rung, problem, [inputs.img1, inputs.img2], ssim.f64()?, gradients);
+    }
+    call::value_and_grad(rung, problem, inputs, ssim.f32()?, gradients)
+}
+
+/// Computes a loss and its gradients; `values`: [loss, pixel loss, dissimilarity], each with a value for each group.
+pub(crate) fn loss(
+    problem: &Problem,
+    inputs: Inputs<'_>,
+    terms: Loss,
+    values: ValuesMut<'_>,
+    gradients: [Option<Sink<'_>>; 2],
+) -> Result<()> {
+    terms.check(problem.reduction)?;
+    general::loss(Rung::current()?, problem, inputs, terms, values, gradients)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::general;
 use super::grid::Unit;
 use super::march::{Job, march};
 use super::scratch::Scratch;
@@ -89,7 +90,32 @@ impl Rung {
     }
 }
 
-/// The march compiled for one vector type, as a module.
+impl Rung {
+    /// Computes block `at` of a plane with these instructions.
+    ///
+    /// # Safety
+    /// The rung is available; no other thread works on the same block of the same job.
+    pub(super) unsafe fn run_block(
+        self,
+        job: &general::Job<'_>,
+        plane: usize,
+        at: (usize, usize),
+        scratch: &mut general::Scratch,
+    ) -> general::Sums {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Rung::Portable => portable::block(job, plane, at, scratch),
+                #[cfg(target_arch = "x86_64")]
+                Rung::Avx2 => avx2::block(job, plane, at, scratch),
+                #[cfg(target_arch = "x86_64")]
+                Rung::Avx512 => avx512::block(job, plane, at, scratch),
+            }
+        }
+    }
+}
+
+/// The march compiled for one vector type, and the blocks for its instructions, as a module.
 macro_rules! rung {
     ($module:ident, $vector:ty $(, $feature:literal)*) => {
         mod $module {
@@ -112,6 +138,19 @@ macro_rules! rung {
             unsafe fn compiled<const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
                 // SAFETY: the caller's promise; the instructions are enabled here.
                 unsafe { march::<$vector, M>(job, unit, scratch) }
+            }
+
+            /// # Safety
+            /// As [`Rung::run_block`].
+            $(#[target_feature(enable = $feature)])*
+            pub(super) unsafe fn block(
+                job: &general::Job<'_>,
+                plane: usize,
+                at: (usize, usize),
+                scratch: &mut general::Scratch,
+            ) -> general::Sums {
+                // SAFETY: the caller's promise.
+                unsafe { general::block(job, plane, at, scratch) }
             }
         }
     };

@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 use crate::layout::Dtype;
 use crate::problem::Problem;
 use crate::status::{Error, Result};
+use crate::window::{WINDOW_TAPS, WindowShape};
 use context::{Allocation, CurrentContext, with_cleanup};
 pub(crate) use cut::workspace_bytes;
 use device::Device;
@@ -89,9 +90,13 @@ pub(crate) fn preload(ordinal: i32) -> Result<()> {
     with_cleanup(loaded, if keep { context.leave_and_keep() } else { context.leave() })
 }
 
-/// Refuses what only the CPU computes so far: the one place that says so. `gradients`: those that the call asks for.
-pub(crate) fn refuse_unsupported(problem: &Problem, gradients: [bool; 2]) -> Result<()> {
+/// Refuses what only the CPU computes so far: the one place that says so. `gradients`: those that the call asks
+/// for; `loss`: whether it is a loss.
+pub(crate) fn refuse_unsupported(problem: &Problem, gradients: [bool; 2], loss: bool) -> Result<()> {
     let unsupported = |what: &str| Err(Error::Unsupported(format!("{what} is not supported on CUDA by this version")));
+    if loss {
+        return unsupported("fssim_loss");
+    }
     for (i, name) in ["img1", "img2"].into_iter().enumerate() {
         if problem.dtypes[i] != Dtype::F32 {
             return unsupported(&format!("{name}: dtype {}", problem.dtypes[i].name()));
@@ -102,6 +107,18 @@ pub(crate) fn refuse_unsupported(problem: &Problem, gradients: [bool; 2]) -> Res
         if gradients[i] && problem.grad_dtypes[i] != Dtype::F32 {
             return unsupported(&format!("grad_{name}: dtype {}", problem.grad_dtypes[i].name()));
         }
+    }
+    if problem.window.shape() != WindowShape::Gaussian {
+        return unsupported("a uniform window");
+    }
+    if problem.window.size() != WINDOW_TAPS {
+        return unsupported(&format!("window_size {}", problem.window.size()));
+    }
+    if problem.mask.is_some() {
+        return unsupported("a mask");
+    }
+    if problem.shard.is_some() {
+        return unsupported("row sharding (shard_*)");
     }
     Ok(())
 }

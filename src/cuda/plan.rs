@@ -164,7 +164,8 @@ struct Planner<'a> {
 impl Planner<'_> {
     /// The arguments that do not depend on the operation. `swapped`: the images change roles, for the gradient of img2.
     fn params(&self, swapped: bool) -> StripParams {
-        let Problem { shape, map, window, c1, c2, .. } = *self.problem;
+        let taps = self.problem.window.default_size().expect("refuse_unsupported let this size through");
+        let Problem { shape, map, c1, c2, .. } = *self.problem;
         let Units { scale, range } = Units::new(self.problem);
         let squared = |factor: f64| (factor * range * range) as f32;
         let sides = [(self.images[0], self.problem.img1), (self.images[1], self.problem.img2)];
@@ -202,8 +203,8 @@ impl Planner<'_> {
             grad_scale: 0.0,
             map_base: self.problem.output.of(1.0) as f32,
             map_scale: self.problem.output.scale() as f32,
-            taps: window.taps,
-            tap_tails: tap_tails(&window.taps),
+            taps,
+            tap_tails: tap_tails(&taps),
         }
     }
 

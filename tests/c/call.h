@@ -15,15 +15,19 @@ typedef enum {
     FORWARD_STREAM,
     BACKWARD_STREAM,
     VALUE_AND_GRAD_STREAM,
+    LOSS,
+    LOSS_STREAM,
     OPERATIONS
 } operation;
 
 enum {
     HAS_SSIM = 1 << FORWARD | 1 << VALUE_AND_GRAD | 1 << FORWARD_STREAM | 1 << VALUE_AND_GRAD_STREAM,
-    HAS_GRADIENTS = 1 << BACKWARD | 1 << VALUE_AND_GRAD | 1 << BACKWARD_STREAM | 1 << VALUE_AND_GRAD_STREAM,
+    HAS_LOSS = 1 << LOSS | 1 << LOSS_STREAM,
+    NEEDS_GRADIENTS = 1 << BACKWARD | 1 << VALUE_AND_GRAD | 1 << BACKWARD_STREAM | 1 << VALUE_AND_GRAD_STREAM,
+    HAS_GRADIENTS = NEEDS_GRADIENTS | HAS_LOSS,
     HAS_SAVED_OUTPUT = 1 << FORWARD | 1 << FORWARD_STREAM,
     HAS_SAVED_INPUT = 1 << BACKWARD | 1 << BACKWARD_STREAM,
-    HAS_STREAM = 1 << FORWARD_STREAM | 1 << BACKWARD_STREAM | 1 << VALUE_AND_GRAD_STREAM,
+    HAS_STREAM = 1 << FORWARD_STREAM | 1 << BACKWARD_STREAM | 1 << VALUE_AND_GRAD_STREAM | 1 << LOSS_STREAM,
     ALL = (1 << OPERATIONS) - 1
 };
 
@@ -34,6 +38,8 @@ typedef struct {
     float* ssim;
     void* saved;
     float* grad_ssim;
+    int32_t pixel_loss;
+    double lambda;
     void *grad_img1, *grad_img2;
     void* workspace;
     size_t workspace_bytes;
@@ -50,7 +56,8 @@ typedef struct {
 
 static inline const char* operation_name(operation op) {
     static const char* const names[] = {"fssim_forward",        "fssim_backward",        "fssim_value_and_grad",
-                                        "fssim_forward_stream", "fssim_backward_stream", "fssim_value_and_grad_stream"};
+                                        "fssim_forward_stream", "fssim_backward_stream", "fssim_value_and_grad_stream",
+                                        "fssim_loss",           "fssim_loss_stream"};
     return names[op];
 }
 
@@ -77,6 +84,7 @@ static inline void fixture_open(fixture* f) {
     c->h = CALL_H;
     c->w = CALL_W;
     c->options = &f->options;
+    c->lambda = 0.2;
     c->img1 = next;
     c->img2 = next += CALL_PIXELS;
     c->ssim = next += CALL_PIXELS;
@@ -112,6 +120,12 @@ static inline fssim_status call_run(const call* k, operation op) {
     case BACKWARD_STREAM:
         return fssim_backward_stream(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->saved, k->grad_ssim,
                                      k->grad_img1, k->grad_img2, k->workspace, k->workspace_bytes, k->stream);
+    case LOSS:
+        return fssim_loss(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->pixel_loss, k->lambda, k->ssim,
+                          k->grad_img1, k->grad_img2);
+    case LOSS_STREAM:
+        return fssim_loss_stream(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->pixel_loss, k->lambda, k->ssim,
+                                 k->grad_img1, k->grad_img2, k->workspace, k->workspace_bytes, k->stream);
     default:
         return fssim_value_and_grad_stream(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->ssim, k->grad_img1,
                                            k->grad_img2, k->workspace, k->workspace_bytes, k->stream);

@@ -19,6 +19,7 @@ typedef struct {
 SPOIL(null_img1, k->img1 = NULL)
 SPOIL(null_img2, k->img2 = NULL)
 SPOIL(null_ssim, k->ssim = NULL)
+SPOIL(null_loss, k->ssim = NULL)
 SPOIL(null_gradients, k->grad_img1 = k->grad_img2 = NULL)
 
 SPOIL(struct_size_zero, O->struct_size = 0)
@@ -64,6 +65,14 @@ SPOIL(window_size_negative, O->window_size = -11)
 SPOIL(saved_for_nothing, O->saved_for = 0)
 SPOIL(saved_for_unknown, O->saved_for = 4)
 SPOIL(saved_for_negative, O->saved_for = -1)
+SPOIL(pixel_loss_negative, k->pixel_loss = -1)
+SPOIL(pixel_loss_unknown, k->pixel_loss = 2)
+SPOIL(lambda_negative, k->lambda = -0.1)
+SPOIL(lambda_above_one, k->lambda = 1.5)
+SPOIL(lambda_nan, k->lambda = NAN)
+SPOIL(loss_of_a_map, O->reduction = FSSIM_REDUCTION_MAP)
+SPOIL(loss_in_img1, k->ssim = (float*)(uintptr_t)k->img1)
+SPOIL(loss_misaligned, k->ssim = (float*)(uintptr_t)((char*)k->ssim + 2))
 SPOIL(saved_for_img2_only, O->saved_for = FSSIM_SAVE_FOR_IMG2)
 SPOIL(saved_for_img1_only, O->saved_for = FSSIM_SAVE_FOR_IMG1)
 SPOIL(sigma_zero, O->sigma = 0)
@@ -125,16 +134,32 @@ SPOIL(grad_img2_f64_alone, O->grad_img2.dtype = FSSIM_DTYPE_F64)
 SPOIL(images_f64_gradient_f32, O->img1.dtype = O->img2.dtype = O->grad_img2.dtype = FSSIM_DTYPE_F64)
 SPOIL(scale_below_f32, O->img1.scale = 1e-300)
 SPOIL(scale_beyond_f32, O->img2.scale = 1e300)
-SPOIL(window_uniform, O->window = FSSIM_WINDOW_UNIFORM)
-SPOIL(window_size_7, O->window_size = 7)
-SPOIL(window_size_33, O->window_size = 33)
-SPOIL(mask_weighted_mean, O->mask = k->img1; O->mask_mode = FSSIM_MASK_WEIGHTED_MEAN)
-SPOIL(mask_multiply_inputs, O->mask = k->img1; O->mask_mode = FSSIM_MASK_MULTIPLY_INPUTS)
-SPOIL(mask_normalized, O->mask = k->img1; O->mask_mode = FSSIM_MASK_NORMALIZED)
-SPOIL(shard_rows_above, O->shard_rows_above = 5)
-SPOIL(shard_rows_below, O->shard_rows_below = 5)
-SPOIL(shard_height, O->shard_height = 100)
-SPOIL(shard_divisor, O->shard_divisor = 2)
+
+static void with_mask(call* k, int32_t mode) {
+    O->mask = k->img1;
+    O->mask_mode = mode;
+}
+
+SPOIL(mask_f16, with_mask(k, FSSIM_MASK_WEIGHTED_MEAN); O->mask_layout.dtype = FSSIM_DTYPE_F16)
+SPOIL(mask_scaled, with_mask(k, FSSIM_MASK_NORMALIZED); O->mask_layout.scale = 2)
+SPOIL(mask_dtype_unknown, with_mask(k, FSSIM_MASK_MULTIPLY_INPUTS); O->mask_layout.dtype = 9)
+SPOIL(mask_stride_negative, with_mask(k, FSSIM_MASK_MULTIPLY_INPUTS); O->mask_layout.stride_w = -1)
+SPOIL(mask_misaligned, with_mask(k, FSSIM_MASK_WEIGHTED_MEAN); O->mask = (const char*)k->img1 + 2)
+SPOIL(ssim_in_mask, with_mask(k, FSSIM_MASK_WEIGHTED_MEAN); O->mask = k->ssim)
+SPOIL(grad_img1_in_mask, with_mask(k, FSSIM_MASK_NORMALIZED); O->mask = k->grad_img1)
+
+SPOIL(shard_rows_above_alone, O->shard_rows_above = 5)
+SPOIL(shard_rows_below_alone, O->shard_rows_below = 5)
+SPOIL(shard_divisor_alone, O->shard_divisor = 2)
+SPOIL(shard_height_too_small, O->shard_height = 15)
+SPOIL(shard_owns_nothing, O->shard_height = 100; O->shard_rows_above = 10; O->shard_rows_below = 6)
+SPOIL(shard_rows_overflow, O->shard_height = 100; O->shard_rows_above = O->shard_rows_below = INT64_MAX)
+SPOIL(shard_without_surroundings, O->shard_height = 100; O->shard_rows_above = 9)
+SPOIL(shard_of_a_mask_without_divisor, with_mask(k, FSSIM_MASK_WEIGHTED_MEAN); O->shard_height = 16)
+SPOIL(shard_of_a_mask_per_image, with_mask(k, FSSIM_MASK_NORMALIZED); O->shard_height = 16; O->shard_divisor = 3;
+      O->reduction = FSSIM_REDUCTION_PER_IMAGE)
+SPOIL(valid_below_larger_window, O->padding = FSSIM_PADDING_VALID; O->window_size = 17)
+SPOIL(uniform_window_size_even, O->window = FSSIM_WINDOW_UNIFORM; O->window_size = 4)
 
 static void* shifted(const void* pointer, int bytes) { return (char*)pointer + bytes; }
 
@@ -169,7 +194,8 @@ static const mistake mistakes[] = {
     M(null_img1, ALL, NULL_POINTER, "img1"),
     M(null_img2, ALL, NULL_POINTER, "img2"),
     M(null_ssim, HAS_SSIM, NULL_POINTER, "ssim"),
-    M(null_gradients, HAS_GRADIENTS, NULL_POINTER, "grad_img1"),
+    M(null_loss, HAS_LOSS, NULL_POINTER, "loss"),
+    M(null_gradients, NEEDS_GRADIENTS, NULL_POINTER, "grad_img1"),
     M(struct_size_zero, ALL, STRUCT_SIZE, "struct_size is 0"),
     M(struct_size_one_less, ALL, STRUCT_SIZE, "struct_size"),
     M(struct_size_one_more, ALL, STRUCT_SIZE, "struct_size"),
@@ -211,6 +237,14 @@ static const mistake mistakes[] = {
     M(saved_for_nothing, ALL, OPTION, "saved_for is 0"),
     M(saved_for_unknown, ALL, OPTION, "saved_for is 4"),
     M(saved_for_negative, ALL, OPTION, "saved_for is -1"),
+    M(pixel_loss_negative, HAS_LOSS, OPTION, "pixel_loss is -1"),
+    M(pixel_loss_unknown, HAS_LOSS, OPTION, "pixel_loss is 2"),
+    M(lambda_negative, HAS_LOSS, OPTION, "lambda is -0.1"),
+    M(lambda_above_one, HAS_LOSS, OPTION, "lambda is 1.5"),
+    M(lambda_nan, HAS_LOSS, OPTION, "lambda is NaN"),
+    M(loss_of_a_map, HAS_LOSS, OPTION, "FSSIM_REDUCTION_MAP"),
+    M(loss_in_img1, HAS_LOSS, OVERLAP, "img1"),
+    M(loss_misaligned, HAS_LOSS, ALIGNMENT, "loss"),
     M(saved_for_img2_only, HAS_SAVED_INPUT, OPTION, "saved_for does not include grad_img1"),
     M(saved_for_img1_only, HAS_SAVED_INPUT, OPTION, "saved_for does not include grad_img2"),
     M(sigma_zero, ALL, OPTION, "sigma is 0"),
@@ -262,16 +296,24 @@ static const mistake mistakes[] = {
     M(images_f64_gradient_f32, HAS_GRADIENTS, LAYOUT, "grad_img1: dtype is F32"),
     M(scale_below_f32, ALL, LAYOUT, "img1: scale is"),
     M(scale_beyond_f32, ALL, LAYOUT, "img2: scale is"),
-    M(window_uniform, ALL, UNSUPPORTED, "window 1"),
-    M(window_size_7, ALL, UNSUPPORTED, "window_size 7"),
-    M(window_size_33, ALL, UNSUPPORTED, "window_size 33"),
-    M(mask_weighted_mean, ALL, UNSUPPORTED, "mask_mode 1"),
-    M(mask_multiply_inputs, ALL, UNSUPPORTED, "mask_mode 2"),
-    M(mask_normalized, ALL, UNSUPPORTED, "mask_mode 3"),
-    M(shard_rows_above, ALL, UNSUPPORTED, "shard"),
-    M(shard_rows_below, ALL, UNSUPPORTED, "shard"),
-    M(shard_height, ALL, UNSUPPORTED, "shard"),
-    M(shard_divisor, ALL, UNSUPPORTED, "shard"),
+    M(mask_f16, ALL, UNSUPPORTED, "mask_layout: dtype 1"),
+    M(mask_scaled, ALL, UNSUPPORTED, "mask_layout: scale 2"),
+    M(mask_dtype_unknown, ALL, LAYOUT, "mask_layout: dtype is 9"),
+    M(mask_stride_negative, ALL, LAYOUT, "mask_layout: stride_w is -1"),
+    M(mask_misaligned, ALL, ALIGNMENT, "mask"),
+    M(ssim_in_mask, HAS_SSIM, OVERLAP, "mask"),
+    M(grad_img1_in_mask, HAS_GRADIENTS, OVERLAP, "mask"),
+    M(shard_rows_above_alone, ALL, OPTION, "shard_height is 0"),
+    M(shard_rows_below_alone, ALL, OPTION, "shard_height is 0"),
+    M(shard_divisor_alone, ALL, OPTION, "shard_height is 0"),
+    M(shard_height_too_small, ALL, OPTION, "shard_height is 15"),
+    M(shard_owns_nothing, ALL, SHAPE, "shard_rows_above"),
+    M(shard_rows_overflow, ALL, SHAPE, "shard_rows_above"),
+    M(shard_without_surroundings, ALL, OPTION, "10 rows"),
+    M(shard_of_a_mask_without_divisor, ALL, OPTION, "shard_divisor is 0"),
+    M(shard_of_a_mask_per_image, ALL, UNSUPPORTED, "row sharding"),
+    M(valid_below_larger_window, ALL, SHAPE, "window size, 17"),
+    M(uniform_window_size_even, ALL, OPTION, "window_size is 4"),
     M(options_misaligned, ALL, ALIGNMENT, "options"),
     M(img1_misaligned, ALL, ALIGNMENT, "img1"),
     M(img2_misaligned, ALL, ALIGNMENT, "img2"),

@@ -25,11 +25,16 @@ static void unknown_device(call* k) { k->options->device = 9; }
 static void unknown_reduction(call* k) { k->options->reduction = 9; }
 static void sigma_nan(call* k) { k->options->sigma = NAN; }
 static void k2_zero(call* k) { k->options->k2 = 0; }
+static void lambda_nan(call* k) { k->lambda = NAN; }
 static void not_saved(call* k) { k->options->saved_for = FSSIM_SAVE_FOR_IMG2; }
 static void unknown_dtype(call* k) { k->options->img1.dtype = 77; }
 static void negative_stride(call* k) { k->options->grad_img1.stride_w = -1; }
 static void gradient_of_bytes(call* k) { k->options->grad_img2.dtype = FSSIM_DTYPE_U8; }
-static void window_size_7(call* k) { k->options->window_size = 7; }
+static void mask_of_halves(call* k) {
+    k->options->mask_mode = FSSIM_MASK_WEIGHTED_MEAN;
+    k->options->mask = k->workspace;
+    k->options->mask_layout.dtype = FSSIM_DTYPE_F16;
+}
 static void misaligned_img2(call* k) { k->img2 = (const char*)k->img2 + 2; }
 static void misaligned_saved(call* k) { k->saved = (char*)k->saved + 4; }
 static void ssim_in_img1(call* k) { k->ssim = (float*)(uintptr_t)k->img1; }
@@ -41,7 +46,7 @@ static mistake mistakes[] = {
 #define M(name, rank, operations, status) {#name, rank, name, operations, FSSIM_ERROR_##status}
     M(null_img2, NULL_RANK, ALL, NULL_POINTER),
     M(null_ssim, NULL_RANK, HAS_SSIM, NULL_POINTER),
-    M(null_gradients, NULL_RANK, HAS_GRADIENTS, NULL_POINTER),
+    M(null_gradients, NULL_RANK, NEEDS_GRADIENTS, NULL_POINTER),
     M(wrong_struct_size, STRUCT_SIZE, ALL, STRUCT_SIZE),
     M(no_images, SHAPE, ALL, SHAPE),
     M(below_window, SHAPE, ALL, SHAPE),
@@ -49,11 +54,12 @@ static mistake mistakes[] = {
     M(unknown_reduction, OPTIONS, ALL, OPTION),
     M(sigma_nan, OPTIONS, ALL, OPTION),
     M(k2_zero, OPTIONS, ALL, OPTION),
+    M(lambda_nan, OPTIONS, HAS_LOSS, OPTION),
     M(not_saved, OPTIONS, HAS_SAVED_INPUT, OPTION),
     M(unknown_dtype, LAYOUT, ALL, LAYOUT),
     M(negative_stride, LAYOUT, ALL, LAYOUT),
     M(gradient_of_bytes, LAYOUT, ALL, LAYOUT),
-    M(window_size_7, UNSUPPORTED, ALL, UNSUPPORTED),
+    M(mask_of_halves, UNSUPPORTED, ALL, UNSUPPORTED),
     M(misaligned_img2, ALIGNMENT, ALL, ALIGNMENT),
     M(misaligned_saved, ALIGNMENT, HAS_SAVED_INPUT | HAS_SAVED_OUTPUT, ALIGNMENT),
     M(ssim_in_img1, OVERLAP, HAS_SSIM, OVERLAP),

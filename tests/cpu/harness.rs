@@ -1,6 +1,6 @@
 //! Runs the library in every way it offers and compares with the oracle.
 
-use fused_ssim::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape};
+use fused_ssim::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape, WindowShape};
 
 use crate::support::oracle::{self, Answer, Oracle};
 use crate::support::{Size, absolute_error, relative_error, to_f64, upstream};
@@ -36,6 +36,10 @@ pub fn oracle_for([n, c, h, w]: Size, options: &Options) -> Oracle {
             Output::Ssim => oracle::Output::SSIM,
             Output::OneMinusSsim => oracle::Output::ONE_MINUS_SSIM,
             Output::Dssim => oracle::Output::DSSIM,
+        },
+        window: match options.window {
+            WindowShape::Gaussian => oracle::Window::Gaussian(options.window_size),
+            WindowShape::Uniform => oracle::Window::Uniform(options.window_size),
         },
         sigma: options.sigma,
         data_range: options.data_range,

@@ -3,10 +3,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/capi.rs"]
+mod capi;
+
 mod accuracy;
 mod determinism;
 mod dtypes;
 mod harness;
 mod hazards;
 mod layouts;
+mod losses;
+mod masks;
 mod rungs;
+mod windows;

@@ -17,6 +17,12 @@ pub const REDUCTION_MAP: i32 = 3;
 pub const DTYPE_F16: i32 = 1;
 pub const OUTPUT_ONE_MINUS_SSIM: i32 = 1;
 pub const OUTPUT_DSSIM: i32 = 2;
+pub const DTYPE_U8: i32 = 3;
+pub const MASK_WEIGHTED_MEAN: i32 = 1;
+pub const MASK_MULTIPLY_INPUTS: i32 = 2;
+pub const MASK_NORMALIZED: i32 = 3;
+pub const PIXEL_L1: i32 = 0;
+pub const PIXEL_L2: i32 = 1;
 pub const SAVE_FOR_IMG1: i32 = 1;
 pub const SAVE_FOR_IMG2: i32 = 2;
 
@@ -94,6 +100,9 @@ computing_functions! {
     );
     fssim_value_and_grad fssim_value_and_grad_stream(
         ssim: *mut f32, grad_img1: *mut c_void, grad_img2: *mut c_void,
+    );
+    fssim_loss fssim_loss_stream(
+        pixel_loss: i32, lambda: f64, loss: *mut f32, grad_img1: *mut c_void, grad_img2: *mut c_void,
     );
 }
 

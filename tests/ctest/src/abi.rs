@@ -40,6 +40,9 @@ pub const FSSIM_MASK_WEIGHTED_MEAN: i32 = 1;
 pub const FSSIM_MASK_MULTIPLY_INPUTS: i32 = 2;
 pub const FSSIM_MASK_NORMALIZED: i32 = 3;
 
+pub const FSSIM_PIXEL_L1: i32 = 0;
+pub const FSSIM_PIXEL_L2: i32 = 1;
+
 pub const FSSIM_SAVE_FOR_IMG1: i32 = 1;
 pub const FSSIM_SAVE_FOR_IMG2: i32 = 2;
 
@@ -204,6 +207,38 @@ extern "C" {
         w: i64,
         options: *const fssim_options,
         ssim: *mut c_void,
+        grad_img1: *mut c_void,
+        grad_img2: *mut c_void,
+        workspace: *mut c_void,
+        workspace_bytes: size_t,
+        stream: *mut c_void,
+    ) -> fssim_status;
+
+    pub fn fssim_loss(
+        img1: *const c_void,
+        img2: *const c_void,
+        n: i64,
+        c: i64,
+        h: i64,
+        w: i64,
+        options: *const fssim_options,
+        pixel_loss: i32,
+        lambda: f64,
+        loss: *mut c_void,
+        grad_img1: *mut c_void,
+        grad_img2: *mut c_void,
+    ) -> fssim_status;
+    pub fn fssim_loss_stream(
+        img1: *const c_void,
+        img2: *const c_void,
+        n: i64,
+        c: i64,
+        h: i64,
+        w: i64,
+        options: *const fssim_options,
+        pixel_loss: i32,
+        lambda: f64,
+        loss: *mut c_void,
         grad_img1: *mut c_void,
         grad_img2: *mut c_void,
         workspace: *mut c_void,

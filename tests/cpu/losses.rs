@@ -1,0 +1,147 @@
+//! The training loss against the oracle's.
+
+use fused_ssim::{Loss, Options, Output, PixelLoss, Problem, Reduction};
+
+use crate::harness::{GRADIENT_TOLERANCE, OUTPUTS, PADDINGS, VALUE_TOLERANCE, nan, oracle_for, problem};
+use crate::support::oracle;
+use crate::support::{KINDS, Kind, SIZES, Size, absolute_error, images, relative_error, to_f64};
+
+const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel];
+const PIXELS: [PixelLoss; 2] = [PixelLoss::L1, PixelLoss::L2];
+
+fn run(problem: &Problem, x: &[f32], y: &[f32], terms: Loss, wanted: [bool; 2]) -> (Vec<f32>, [Option<Vec<f32>>; 2]) {
+    let mut values = nan(3 * problem.values());
+    let extents = [problem.grad_img1.extent, problem.grad_img2.extent];
+    let mut grads = [0, 1].map(|i| wanted[i].then(|| nan(extents[i])));
+    let [first, second] = &mut grads;
+    fused_ssim::loss(problem, x, y, terms, &mut values, first.as_deref_mut(), second.as_deref_mut()).expect("a loss");
+    (values, grads)
+}
+
+fn check(size: Size, options: &Options, terms: Loss, x: &[f32], y: &[f32], label: &str) {
+    let problem = problem(size, options);
+    let pixel = match terms.pixel {
+        PixelLoss::L1 => oracle::PixelLoss::L1,
+        PixelLoss::L2 => oracle::PixelLoss::L2,
+    };
+    // Without a form of its own the dissimilarity is 1 - SSIM.
+    let output = if options.output == Output::Ssim { Output::OneMinusSsim } else { options.output };
+    let oracle = oracle_for(size, &Options { output, ..options.clone() });
+    let want = oracle.loss(&to_f64(x), &to_f64(y), None, pixel, terms.lambda);
+    for wanted in [[false, false], [true, false], [false, true], [true, true]] {
+        let label = format!("{label} {size:?} {terms:?} {:?} {:?} {wanted:?}", options.padding, options.reduction);
+        let (values, grads) = run(&problem, x, y, terms, wanted);
+        let all: Vec<f64> = [&want.loss, &want.pixel, &want.dissimilarity].into_iter().flatten().copied().collect();
+        // Pixel losses are in the unit of the pixels.
+        let scale = options.data_range.max(1.0).powi(if terms.pixel == PixelLoss::L2 { 2 } else { 1 });
+        let error = absolute_error(&values, &all);
+        assert!(error <= VALUE_TOLERANCE * scale, "{label}: value is off by {error:.2e}");
+        for (got, want) in grads.iter().zip([&want.grad_img1, &want.grad_img2]) {
+            let Some(got) = got else { continue };
+            let largest = want.iter().fold(0.0f64, |largest, g| largest.max(g.abs())) * got.len() as f64;
+            if largest < 1e-9 {
+                assert!(got.iter().all(|g| g.abs() < 1e-9), "{label}: a gradient of nothing");
+                continue;
+            }
+            let error = relative_error(got, want);
+            assert!(error <= GRADIENT_TOLERANCE, "{label}: gradient is off by {error:.2e}");
+        }
+    }
+}
+
+#[test]
+fn of_every_kind_reduction_and_form() {
+    for size in [[1, 1, 64, 90], [2, 3, 41, 18]] {
+        for &kind in KINDS {
+            let (x, y) = images(kind, size);
+            for pixel in PIXELS {
+                for padding in PADDINGS {
+                    for reduction in REDUCTIONS {
+                        let terms = Loss { pixel, lambda: 0.2 };
+                        let options = Options { padding, reduction, ..Options::default() };
+                        check(size, &options, terms, &x, &y, &format!("{kind:?}"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn at_every_size() {
+    for &(size, why) in SIZES {
+        let (x, y) = images(Kind::Noise, size);
+        check(size, &Options::default(), Loss { pixel: PixelLoss::L1, lambda: 0.2 }, &x, &y, why);
+    }
+}
+
+#[test]
+fn with_other_parameters() {
+    let size = [1, 2, 40, 53];
+    let (x, y) = images(Kind::Noise, size);
+    for lambda in [0.0, 0.5, 1.0] {
+        for output in OUTPUTS {
+            for window_size in [11, 7] {
+                for pixel in PIXELS {
+                    let options = Options { output, window_size, k2: 0.05, ..Options::default() };
+                    check(size, &options, Loss { pixel, lambda }, &x, &y, &format!("{output:?} {window_size}"));
+                }
+            }
+        }
+    }
+    let scaled = |image: &[f32]| -> Vec<f32> { image.iter().map(|pixel| pixel * 255.0).collect() };
+    for pixel in PIXELS {
+        let options = Options { data_range: 255.0, ..Options::default() };
+        check(size, &options, Loss { pixel, lambda: 0.2 }, &scaled(&x), &scaled(&y), "range 255");
+    }
+}
+
+#[test]
+fn the_absolute_value_has_the_sign_of_the_smallest_difference() {
+    // Differences far below the rounding of the pixels relative to anything else.
+    let size @ [_, _, h, w] = [1, 1, 20, 35];
+    let x: Vec<f32> = (0..h * w).map(|i| if i % 3 == 0 { 0.75 } else { 1e-9 * (i % 5) as f32 }).collect();
+    let y: Vec<f32> = (0..h * w).map(|i| if i % 3 == 0 { 0.75 } else { 1e-9 * (i % 7) as f32 }).collect();
+    let problem = problem(size, &Options::default());
+    let (_, grads) = run(&problem, &x, &y, Loss { pixel: PixelLoss::L1, lambda: 0.0 }, [true, true]);
+    let [Some(first), Some(second)] = grads else { panic!("both were asked for") };
+    for i in 0..h * w {
+        let sign = (f64::from(x[i]) - f64::from(y[i])).partial_cmp(&0.0).expect("a number") as i32;
+        let want = (f64::from(sign) / (h * w) as f64) as f32;
+        assert_eq!((first[i], second[i]), (want, -want), "pixel {i}");
+    }
+}
+
+#[test]
+fn the_same_bits_with_any_number_of_threads() {
+    let size = [1, 2, 300, 400];
+    let (x, y) = images(Kind::Photo, size);
+    let problem = problem(size, &Options::default());
+    let terms = Loss { pixel: PixelLoss::L1, lambda: 0.2 };
+    let results: Vec<_> = [1, 2, 5]
+        .into_iter()
+        .map(|threads| {
+            fused_ssim::set_num_threads(threads);
+            run(&problem, &x, &y, terms, [true, true])
+        })
+        .collect();
+    fused_ssim::set_num_threads(0);
+    assert!(results.iter().all(|result| *result == results[0]));
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let problem = problem([1, 1, 8, 8], &Options { reduction: Reduction::Map, ..Options::default() });
+    let mut values = nan(3 * 64);
+    let image = [0.5; 64];
+    let terms = Loss { pixel: PixelLoss::L1, lambda: 0.2 };
+    let error = fused_ssim::loss(&problem, &image, &image, terms, &mut values, None, None).expect_err("a map");
+    assert!(error.to_string().contains("FSSIM_REDUCTION_MAP"), "{error}");
+    for lambda in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+        let problem = crate::harness::problem([1, 1, 8, 8], &Options::default());
+        let terms = Loss { lambda, ..terms };
+        let error = fused_ssim::loss(&problem, &image, &image, terms, &mut values[..3], None, None);
+        assert!(error.expect_err("lambda").to_string().contains("lambda is"));
+    }
+    assert!(values.iter().all(|value| value.is_nan()));
+}
