@@ -108,7 +108,7 @@
 // Gaussian window, sampled at the pixel centres, truncated at window_size taps and normalised to sum 1. The default.
 #define FSSIM_WINDOW_GAUSSIAN 0
 
-// Uniform (box) window.
+// Uniform (box) window. On the CPU only for now.
 #define FSSIM_WINDOW_UNIFORM 1
 
 // The result is SSIM. The default.
@@ -293,7 +293,8 @@ extern "C" {
 fssim_status fssim_options_init(struct fssim_options *options,
                                 size_t struct_size);
 
-// Writes to *bytes the size of the `saved` buffer for a shape and options (NULL: the defaults).
+// Writes to *bytes the size of the `saved` buffer for a shape and options (NULL: the defaults). It is 0 where
+// fssim_backward computes everything again: with a window of other than 11 taps, a mask, or row sharding.
 fssim_status fssim_saved_size(int64_t n,
                               int64_t c,
                               int64_t h,
@@ -302,7 +303,7 @@ fssim_status fssim_saved_size(int64_t n,
                               size_t *bytes);
 
 // Writes to *bytes the size of the workspace that the _stream calls need for a shape and options (NULL: the defaults).
-// One size serves all three, on every device. It is never 0.
+// One size serves all of them, on every device. It is never 0.
 fssim_status fssim_workspace_size(int64_t n,
                                   int64_t c,
                                   int64_t h,

@@ -76,7 +76,7 @@ pub const FSSIM_REDUCTION_MAP: i32 = 3;
 
 /// Gaussian window, sampled at the pixel centres, truncated at window_size taps and normalised to sum 1. The default.
 pub const FSSIM_WINDOW_GAUSSIAN: i32 = 0;
-/// Uniform (box) window.
+/// Uniform (box) window. On the CPU only for now.
 pub const FSSIM_WINDOW_UNIFORM: i32 = 1;
 
 /// The result is SSIM. The default.

@@ -1,6 +1,6 @@
 //! The training loss against the oracle's.
 
-use fused_ssim::{Loss, Options, Output, PixelLoss, Problem, Reduction};
+use fused_ssim::{Dtype, Layout, Loss, Options, Output, PixelLoss, Problem, Reduction};
 
 use crate::harness::{GRADIENT_TOLERANCE, OUTPUTS, PADDINGS, VALUE_TOLERANCE, nan, oracle_for, problem};
 use crate::support::oracle;
@@ -109,6 +109,47 @@ fn the_absolute_value_has_the_sign_of_the_smallest_difference() {
         let sign = (f64::from(x[i]) - f64::from(y[i])).partial_cmp(&0.0).expect("a number") as i32;
         let want = (f64::from(sign) / (h * w) as f64) as f32;
         assert_eq!((first[i], second[i]), (want, -want), "pixel {i}");
+    }
+}
+
+#[test]
+fn of_other_dtypes_is_that_of_the_same_numbers() {
+    let size = [1, 3, 24, 31];
+    let bytes = |seed: u64| -> Vec<u8> {
+        let mut random = crate::support::Random::new(seed);
+        (0..3 * 24 * 31).map(|_| (random.unit() * 255.0) as u8).collect()
+    };
+    let (x, y) = (bytes(1), bytes(2));
+    let wide = |image: &[u8]| -> Vec<f64> { image.iter().map(|&pixel| f64::from(pixel)).collect() };
+    let terms = Loss { pixel: PixelLoss::L1, lambda: 0.2 };
+    for window_size in [11, 7] {
+        let base = Options { window_size, output: Output::OneMinusSsim, data_range: 255.0, ..Options::default() };
+        let want = oracle_for(size, &base).loss(&wide(&x), &wide(&y), None, oracle::PixelLoss::L1, terms.lambda);
+        let all = [want.loss.clone(), want.pixel, want.dissimilarity].concat();
+
+        // Bytes beside doubles would be refused, so each pair is of one kind.
+        let options = Options {
+            img1: Layout::DENSE.with_dtype(Dtype::U8),
+            img2: Layout::DENSE.with_dtype(Dtype::U8),
+            ..base.clone()
+        };
+        let (mut values, mut grad) = (nan(3), nan(x.len()));
+        let problem = problem(size, &options);
+        let (a, b, out) = (x[..].into(), y[..].into(), values[..].as_mut().into());
+        fused_ssim::loss_pixels(&problem, a, b, terms, out, Some(grad[..].as_mut().into()), None).expect("a loss");
+        assert!(absolute_error(&values, &all) <= 255.0 * VALUE_TOLERANCE, "{values:?} {all:?}");
+        assert!(relative_error(&grad, &want.grad_img1) <= GRADIENT_TOLERANCE);
+
+        let double = Layout::DENSE.with_dtype(Dtype::F64);
+        let options = Options { img1: double, img2: double, grad_img1: double, grad_img2: double, ..base };
+        let problem = crate::harness::problem(size, &options);
+        let (mut values, mut grad) = (vec![f64::NAN; 3], vec![f64::NAN; x.len()]);
+        let (a, b) = (wide(&x), wide(&y));
+        let (a, b, out) = (a[..].into(), b[..].into(), values[..].as_mut().into());
+        fused_ssim::loss_pixels(&problem, a, b, terms, out, None, Some(grad[..].as_mut().into())).expect("a loss");
+        for (got, want) in values.iter().zip(&all).chain(grad.iter().zip(&want.grad_img2)) {
+            assert!((got - want).abs() <= 1e-12 * want.abs().max(1e-3), "{got} {want}");
+        }
     }
 }
 

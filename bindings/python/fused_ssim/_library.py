@@ -52,6 +52,9 @@ FSSIM_MASK_WEIGHTED_MEAN = 1
 FSSIM_MASK_MULTIPLY_INPUTS = 2
 FSSIM_MASK_NORMALIZED = 3
 
+FSSIM_PIXEL_L1 = 0
+FSSIM_PIXEL_L2 = 1
+
 FSSIM_SAVE_FOR_IMG1 = 1
 FSSIM_SAVE_FOR_IMG2 = 2
 
@@ -218,6 +221,11 @@ fssim_value_and_grad = _status_function("fssim_value_and_grad", *_IMAGES, c_void
 fssim_value_and_grad_stream = _status_function(
     "fssim_value_and_grad_stream", *_IMAGES, c_void_p, c_void_p, c_void_p, *_STREAM
 )
+
+# pixel_loss, lambda, loss, grad_img1, grad_img2
+_LOSS = (c_int32, c_double, c_void_p, c_void_p, c_void_p)
+fssim_loss = _status_function("fssim_loss", *_IMAGES, *_LOSS)
+fssim_loss_stream = _status_function("fssim_loss_stream", *_IMAGES, *_LOSS, *_STREAM)
 
 # Before 1.0 a minor version may change the ABI, so a library of another one must not be called at all.
 if fssim_version() // 100 != FSSIM_VERSION // 100:

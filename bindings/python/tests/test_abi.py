@@ -26,6 +26,7 @@ PROTOTYPES = {
 SCALARS = {
     "int32_t": ctypes.c_int32,
     "int64_t": ctypes.c_int64,
+    "double": ctypes.c_double,
     "size_t": ctypes.c_size_t,
     "fssim_status": ctypes.c_int32,
     "char*": ctypes.c_char_p,
