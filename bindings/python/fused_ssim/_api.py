@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from . import _arrays
 from . import _library as lib
+from ._plan import pixel_loss as pixel_loss_constant
 from ._plan import settings
 
 if TYPE_CHECKING:
@@ -167,6 +168,47 @@ def ssim_and_grad(
     memory = _arrays.memory_for(images, stream, workspace)
     value, *grads = _arrays.value_and_grad(images, chosen, memory, wanted, out, (grad_img1, grad_img2))
     return SSIMAndGrad(_scalar(value, out), *grads)
+
+
+def loss(
+    img1: torch.Tensor,
+    img2: torch.Tensor,
+    *,
+    lambda_: float = 0.2,
+    pixel_loss: str = "l1",
+    padding: str = "same",
+    reduction: str = "mean",
+    data_range: float = 1.0,
+    sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+) -> torch.Tensor:
+    """The loss of a training step, ``(1 - lambda_) * P + lambda_ * (1 - SSIM)``, in one pass over PyTorch images.
+
+    The defaults are the loss of 3D Gaussian splatting. In this version for tensors on the CPU alone.
+
+    Args:
+        img1, img2: tensors as for :func:`ssim`. They may require gradients, which are computed with the value.
+        lambda_: share of 1 - SSIM, 0 to 1.
+        pixel_loss: P: "l1", the mean of ``|img1 - img2|``, or "l2", the mean of ``(img1 - img2)**2``, over every pixel
+            and not divided by `data_range`.
+        reduction: "mean": one loss; "image": (N,); "channel": (N, C).
+        The others: as for :func:`ssim`.
+
+    Returns:
+        A tensor of the shape of the reduction. It can be differentiated once.
+
+    Raises:
+        As :func:`ssim`; TypeError for arrays that are not PyTorch's; ValueError also for a `lambda_` outside 0 to 1, an
+        unknown `pixel_loss`, or a map; UnsupportedError for tensors on CUDA.
+    """
+    chosen = settings(padding, reduction, data_range, sigma, k1, k2)
+    pixel = pixel_loss_constant(pixel_loss)
+    if not (_is_torch(img1) or _is_torch(img2)):
+        raise TypeError(f"img1 is a {type(img1).__name__}; loss() takes torch.Tensor")
+    from . import _torch
+
+    return _torch.loss(img1, img2, chosen, pixel, float(lambda_))
 
 
 def _refuse_for_torch(**arguments: Any) -> None:

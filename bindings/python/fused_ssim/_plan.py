@@ -19,6 +19,7 @@ REDUCTIONS = {
     # What PyTorch's own losses call it.
     "none": lib.FSSIM_REDUCTION_MAP,
 }
+PIXEL_LOSSES = {"l1": lib.FSSIM_PIXEL_L1, "l2": lib.FSSIM_PIXEL_L2}
 DEVICES = {"cpu": lib.FSSIM_DEVICE_CPU, "cuda": lib.FSSIM_DEVICE_CUDA}
 
 # Dense NCHW.
@@ -75,6 +76,11 @@ def settings(padding: str, reduction: str, data_range: float, sigma: float, k1: 
         float(k1),
         float(k2),
     )
+
+
+def pixel_loss(name: str) -> int:
+    """The constant of a pixel loss. A name that is not known is a ValueError."""
+    return _constant("pixel_loss", name, PIXEL_LOSSES)
 
 
 def _constant(argument: str, name: str, constants: dict) -> int:

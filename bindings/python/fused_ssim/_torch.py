@@ -57,10 +57,17 @@ def _plan(img1: torch.Tensor, img2: torch.Tensor, grads: Sequence[_OptionalTenso
     return plan(img1.device.type, tuple(img1.shape), layouts, chosen)
 
 
-def _run(name: str, img1: torch.Tensor, img2: torch.Tensor, prepared: Plan, *tensors: _OptionalTensor) -> None:
-    """Calls `fssim_<name>`; `tensors` are the arguments between the options and the workspace."""
+def _run(
+    name: str,
+    img1: torch.Tensor,
+    img2: torch.Tensor,
+    prepared: Plan,
+    *tensors: _OptionalTensor,
+    before: Tuple[Any, ...] = (),
+) -> None:
+    """Calls `fssim_<name>`; `before` and then `tensors` are the arguments between the options and the workspace."""
     pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
-    images = (img1.data_ptr(), img2.data_ptr(), *img1.shape, prepared.options)
+    images = (img1.data_ptr(), img2.data_ptr(), *img1.shape, prepared.options, *before)
     if img1.is_cuda:
         # Nothing needs record_stream: the workspace and the results are allocated while the stream that uses them is
         # current, and the caching allocator gives a freed block only to later work of that same stream. In a graph
@@ -189,3 +196,46 @@ def ssim(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, train: bool =
         return forward(img1, img2, chosen)
     function = _Map if chosen.reduction == lib.FSSIM_REDUCTION_MAP else _Reduced
     return function.apply(img1, img2, chosen)
+
+
+def loss_and_grad(
+    img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, pixel: int, lambda_: float, wanted: Sequence[bool]
+) -> Tuple[torch.Tensor, _OptionalTensor, _OptionalTensor]:
+    """The loss and its gradients in one pass, with no graph. Gradients as those of `value_and_grad`."""
+    if chosen.reduction == lib.FSSIM_REDUCTION_MAP:
+        raise ValueError('reduction is "map"; a loss takes "mean", "image" or "channel"')
+    grad_img1, grad_img2 = grads = [
+        torch.empty_like(image, dtype=_precise(image)) if want else None for image, want in zip((img1, img2), wanted)
+    ]
+    prepared = _plan(img1, img2, grads, chosen)
+    # The loss, the pixel loss and the dissimilarity.
+    values = torch.empty((3, *prepared.output_shape), dtype=_precise(img1), device=img1.device)
+    _run("loss", img1, img2, prepared, values, *grads, before=(pixel, lambda_))
+    return values[0], grad_img1, grad_img2
+
+
+class _Loss(torch.autograd.Function):
+    """The training loss, whose gradient is computed with it, as in `_Reduced`."""
+
+    @staticmethod
+    def forward(ctx, img1, img2, chosen, pixel, lambda_):  # noqa: D102
+        value, *grads = loss_and_grad(img1, img2, chosen, pixel, lambda_, ctx.needs_input_grad[:2])
+        ctx.save_for_backward(*grads)
+        ctx.dtypes = (img1.dtype, img2.dtype)
+        return value
+
+    @staticmethod
+    @_once_differentiable
+    def backward(ctx, grad_loss):  # noqa: D102
+        if grad_loss.dim() > 0:
+            grad_loss = grad_loss.reshape(grad_loss.shape + (1,) * (4 - grad_loss.dim()))
+        grads = zip(ctx.saved_tensors, ctx.dtypes)
+        return (*(None if grad is None else (grad * grad_loss).to(dtype) for grad, dtype in grads), None, None, None)
+
+
+def loss(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, pixel: int, lambda_: float) -> torch.Tensor:
+    """The training loss; a node of the autograd graph if PyTorch records one."""
+    img1, img2 = checked(img1, img2)
+    if not (torch.is_grad_enabled() and (img1.requires_grad or img2.requires_grad)):
+        return loss_and_grad(img1, img2, chosen, pixel, lambda_, (False, False))[0]
+    return _Loss.apply(img1, img2, chosen, pixel, lambda_)
