@@ -124,8 +124,8 @@ static inline fssim_status call_run(const call* k, operation op) {
         return fssim_loss(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->pixel_loss, k->lambda, k->ssim,
                           k->grad_img1, k->grad_img2);
     case LOSS_STREAM:
-        return fssim_loss_stream(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->pixel_loss, k->lambda, k->ssim,
-                                 k->grad_img1, k->grad_img2, k->workspace, k->workspace_bytes, k->stream);
+        return fssim_loss_stream(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->pixel_loss, k->lambda,
+                                 k->ssim, k->grad_img1, k->grad_img2, k->workspace, k->workspace_bytes, k->stream);
     default:
         return fssim_value_and_grad_stream(k->img1, k->img2, k->n, k->c, k->h, k->w, k->options, k->ssim, k->grad_img1,
                                            k->grad_img2, k->workspace, k->workspace_bytes, k->stream);
