@@ -100,17 +100,23 @@ struct Combine<'a, V> {
 }
 
 impl<V: Vector> Combine<'_, V> {
+    /// The tile of the band before and that of this one.
+    #[inline(always)]
+    fn pair(&self, plane: usize) -> [&Tile; 2] {
+        let tiles = &self.filtered.planes[plane];
+        [&tiles[1 - self.current], &tiles[self.current]]
+    }
+
     /// Rows FIRST to FIRST + 3: the factor of each gradient * [G*m + u G*pu +- v G*pv], u and v relative to the shift.
     #[inline(always)]
     unsafe fn block<const M: usize, const FIRST: usize>(&self, out: &mut [Tile; 2]) {
         let Combine { current, lane, .. } = *self;
-        let pair = |plane: usize| [&self.filtered.planes[plane][1 - current], &self.filtered.planes[plane][current]];
         // SAFETY: the processor has V's instructions; lane + LANES is at most TILE.
         unsafe {
-            let pu = backward_block::<V, FIRST>(pair(0), &self.lanes.taps, lane);
-            let pv = backward_block::<V, FIRST>(pair(1), &self.lanes.taps, lane);
+            let pu = backward_block::<V, FIRST>(self.pair(0), &self.lanes.taps, lane);
+            let pv = backward_block::<V, FIRST>(self.pair(1), &self.lanes.taps, lane);
             for m in 0..M {
-                let mean = backward_block::<V, FIRST>(pair(2 + m), &self.lanes.taps, lane);
+                let mean = backward_block::<V, FIRST>(self.pair(2 + m), &self.lanes.taps, lane);
                 for i in 0..mean.len() {
                     let row = FIRST + i;
                     let u = V::load(self.input.u[current].0[row].as_ptr().add(lane));

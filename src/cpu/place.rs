@@ -70,12 +70,33 @@ pub(super) unsafe fn write_clipped<V: Vector>(
     left: isize,
     tile: &Tile,
 ) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if to.dtype() == Dtype::F32 {
+            write_rows::<V, true>(to, problem, plane, top, left, tile);
+        } else {
+            write_rows::<V, false>(to, problem, plane, top, left, tile);
+        }
+    }
+}
+
+/// F32: the elements are f32.
+#[inline(always)]
+unsafe fn write_rows<V: Vector, const F32: bool>(
+    to: &Sink<'_>,
+    problem: &Problem,
+    plane: usize,
+    top: isize,
+    left: isize,
+    tile: &Tile,
+) {
     let shape = problem.shape;
     let (image, channel) = (plane / shape.c, plane % shape.c);
     let (first, last) = (left.max(0), (left + TILE as isize).min(shape.w as isize));
     if first >= last {
         return;
     }
+    let dtype = if F32 { Dtype::F32 } else { to.dtype() };
     let (skipped, count) = ((first - left) as usize, (last - first) as usize);
     for (r, from) in tile.0.iter().enumerate() {
         let row = top + r as isize;
@@ -85,15 +106,15 @@ pub(super) unsafe fn write_clipped<V: Vector>(
         // SAFETY: row and columns are inside the image, and this tile belongs to this unit alone.
         unsafe {
             let (pixels, stride) = to.at(image, channel, row as usize, first as usize);
-            if count < TILE {
-                convert::store(&from[skipped..skipped + count], pixels, to.dtype(), stride);
-            } else if to.dtype() == Dtype::F32 {
+            if F32 && count == TILE {
                 for lane in (0..TILE).step_by(V::LANES) {
                     let pixels = pixels.cast::<f32>().add(lane * stride);
                     V::load(from.as_ptr().add(lane)).store_strided(pixels, stride);
                 }
+            } else if count == TILE {
+                convert::store(from, pixels, dtype, stride);
             } else {
-                convert::store(from, pixels, to.dtype(), stride);
+                convert::store(&from[skipped..skipped + count], pixels, dtype, stride);
             }
         }
     }
