@@ -260,3 +260,53 @@ fn a_bright_pixel_spoils_nothing_that_does_not_see_it() {
         }
     }
 }
+
+#[test]
+fn a_bright_column_spoils_nothing_that_does_not_see_it() {
+    let Some(_gpu) = Gpu::first("cuda::hazards::a_bright_column_spoils_nothing_that_does_not_see_it") else { return };
+    // Bright long enough to become the origin of its column's squares, and left in every position of a stage of rows.
+    let (column, first_rows, bright_rows) = (60, [8, 9, 10, 11, 12, 13, 14, 15], 9);
+    let size = [first_rows.len(), 1, 41, 125];
+    let plane = size[2] * size[3];
+    let mut pair = <[Vec<f32>; 2]>::from(images(Kind::Noise, size));
+    for (i, first) in first_rows.into_iter().enumerate() {
+        for row in first..first + bright_rows {
+            pair[i % 2][i * plane + row * size[3] + column] = 1e6;
+        }
+    }
+    for padding in PADDINGS {
+        let mut case = Case::new(Kind::Noise, size);
+        (case.oracle.padding, case.oracle.reduction) = (padding, Reduction::Map);
+        // In reach, accuracy is relative to the bright pixels; only the rest is compared.
+        let mut seen = [Vec::new(), Vec::new()];
+        for first in first_rows {
+            let rows = (first..first + bright_rows).map(|row| spoilt_plane([row, column], size, padding));
+            let union =
+                rows.reduce(|all, one| [0, 1].map(|i| all[i].iter().zip(&one[i]).map(|(a, b)| a | b).collect()));
+            let union: [Vec<bool>; 2] = union.expect("there are bright rows");
+            seen.iter_mut().zip(union).for_each(|(seen, union)| seen.extend(union));
+        }
+        let want = answer(case, &pair);
+        for Outcome { way, ssim, grads } in every_way(case, &pair) {
+            let label = format!("{way}, {padding:?}");
+            if let Some(ssim) = ssim {
+                let (got, want) = unseen(&seen[0], &ssim, &want.ssim);
+                let error = absolute_error(&got, &want);
+                assert!(error <= VALUE_TOLERANCE, "{label}: the value is off by {error:.1e}");
+            }
+            for (got, want) in grads.iter().zip([&want.grad_img1, &want.grad_img2]) {
+                let Some(got) = got else { continue };
+                let (got, want) = unseen(&seen[1], got, want);
+                let error = relative_error(&got, &want);
+                assert!(error <= GRADIENT_TOLERANCE, "{label}: a gradient is off by {error:.1e}");
+            }
+        }
+    }
+}
+
+/// The elements that `seen` does not name.
+fn unseen(seen: &[bool], got: &[f32], want: &[f64]) -> (Vec<f32>, Vec<f64>) {
+    assert_eq!([got.len(), want.len()], [seen.len(); 2]);
+    let kept = || (0..seen.len()).filter(|&i| !seen[i]);
+    (kept().map(|i| got[i]).collect(), kept().map(|i| want[i]).collect())
+}
