@@ -163,8 +163,9 @@ typedef struct fssim_layout {
   // Set to zero.
   int32_t reserved;
   // What each element is multiplied by on load; data_range is that of the products. 0: the default of the dtype (1 for
-  // floating point; data_range/255 for u8, so that bytes span the range, whichever it is). Divided by data_range it must be a normal float. On CUDA others than 1 are not
-  // supported yet. Ignored for gradients, which are those of the elements as stored: a scale multiplies them too.
+  // floating point; data_range/255 for u8, so that bytes span the range, whichever it is). Divided by data_range it must
+  // be a normal float. On CUDA others than 1 are not supported yet. Ignored for gradients, which are those of the
+  // elements as stored: a scale multiplies them too.
   double scale;
   // Elements from one image of the batch to the next.
   int64_t stride_n;
@@ -250,7 +251,8 @@ typedef struct fssim_options {
 // An option holds a value outside its documented range.
 #define FSSIM_ERROR_OPTION 4
 
-// An unknown dtype, or one that does not go with the others, a negative stride, or strides with which two elements of an output share an address.
+// An unknown dtype, or one that does not go with the others, a negative stride, or strides with which two elements of an
+// output share an address.
 #define FSSIM_ERROR_LAYOUT 5
 
 // A pointer is not a multiple of its element size.
@@ -410,8 +412,8 @@ fssim_status fssim_value_and_grad(const void *img1,
 //   L = (1 - lambda) * P + lambda * D
 //
 // with P the mean of |img1 - img2| or (img1 - img2)^2 over every pixel, in the unit of the pixels (after their
-// scale; data_range does not divide it), and D the mean of 1 - SSIM, or of (1 - SSIM) / 2 if options->output is FSSIM_OUTPUT_DSSIM. FSSIM_PIXEL_L1,
-// lambda 0.2 and the default options are the loss of 3D Gaussian splatting.
+// scale; data_range does not divide it), and D the mean of 1 - SSIM, or of (1 - SSIM) / 2 if options->output is
+// FSSIM_OUTPUT_DSSIM. FSSIM_PIXEL_L1, lambda 0.2 and the default options are the loss of 3D Gaussian splatting.
 //
 // img1, img2, n, c, h, w, options: as given to fssim_forward. options->reduction: the mean, or one loss per image or
 //             channel; a map is FSSIM_ERROR_OPTION. With `valid` padding P is still over every pixel.

@@ -40,7 +40,7 @@ struct StripParams {
     int saved_pitch;
     int upstream_mode;    // UPSTREAM_*
     int planes_per_group;
-    float scale;             // multiplied onto every pixel on load: a power of two, and 1 for usual ranges
+    float scale;             // multiplied onto every pixel on load: a power of two, 1 for the default range
     float two_c1;            // 2 (k1 L)^2, L being the range of the scaled pixels
     float two_c2;            // 2 (k2 L)^2
     float origin_squares;    // an origin is near if the squares of a stage about it add up to less

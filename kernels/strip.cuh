@@ -206,7 +206,7 @@ __device__ __forceinline__ void horizontal_variance(const float* means, const fl
     window_variance(mean_window, variance_window, p, mean, variance);
 }
 
-// Nearly always the scale is 1, and the same for the whole grid.
+// The scale is the same for the whole grid, and 1 for the default range.
 __device__ __forceinline__ void scale_pixels(float (&x)[GROUP], float (&y)[GROUP], const StripParams& p) {
     if (p.scale == 1.0f) return;
 #pragma unroll

@@ -255,8 +255,7 @@ pub struct Problem {
     pub reduction: Reduction,
     /// What of SSIM is returned.
     pub output: Output,
-    /// 1/L. The CPU multiplies pixels by it on load; CUDA only where a range is so far from 1 that products of pixels could
-    /// overflow or underflow.
+    /// 1/L. The CPU multiplies pixels by it on load, CUDA by the nearest power of two.
     pub inv_range: f32,
     /// k1^2, the constant C1 for a range of 1.
     pub c1: f32,

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::oracle::{Oracle, Output, Padding, Reduction, TAPS, Window};
+use support::oracle::{MaskMode, Oracle, Output, Padding, PixelLoss, Reduction, TAPS, Window};
 use support::{Kind, Random, absolute_error, images, relative_error, to_f64, upstream};
 
 const REDUCTIONS: [Reduction; 4] = [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel, Reduction::Map];
@@ -86,23 +86,8 @@ fn the_gradient_is_that_of_finite_differences() {
                 let loss = |x: &[f64], y: &[f64]| -> f64 {
                     oracle.value(x, y).iter().zip(&upstream).map(|(value, factor)| value * factor).sum()
                 };
-                let largest = answer.grad_img1.iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
-                let step = 1e-5;
-                for i in (0..x.len()).step_by(7) {
-                    let moved = |image: &[f64], by: f64| {
-                        let mut image = image.to_vec();
-                        image[i] += by;
-                        image
-                    };
-                    let numeric1 = (loss(&moved(&x, step), &y) - loss(&moved(&x, -step), &y)) / (2.0 * step);
-                    let numeric2 = (loss(&x, &moved(&y, step)) - loss(&x, &moved(&y, -step))) / (2.0 * step);
-                    for (got, want) in [(answer.grad_img1[i], numeric1), (answer.grad_img2[i], numeric2)] {
-                        assert!(
-                            (got - want).abs() < 1e-6 * largest,
-                            "{size:?} {padding:?} {reduction:?} pixel {i}: {got} {want}"
-                        );
-                    }
-                }
+                let label = format!("{size:?} {padding:?} {reduction:?}");
+                check_differences(&x, &y, [&answer.grad_img1, &answer.grad_img2], loss, &label);
             }
         }
     }
@@ -221,4 +206,51 @@ fn error_measures_do_not_swallow_nan() {
     assert_eq!(absolute_error(&[1.0, 1.5], &[1.0, 1.0]), 0.5);
     let mut random = Random::new(1);
     assert!((0..1000).map(|_| random.unit()).all(|value| (0.0..1.0).contains(&value)));
+}
+
+/// Weights of 0 to 1, one in five of them 0.
+fn weights(count: usize) -> Vec<f64> {
+    (0..count).map(|i| if i % 5 == 2 { 0.0 } else { (i * 7 % 11 + 1) as f64 / 11.0 }).collect()
+}
+
+const MASK_MODES: [MaskMode; 3] = [MaskMode::WeightedMean, MaskMode::MultiplyInputs, MaskMode::Normalized];
+
+#[test]
+fn masks_have_the_gradient_of_finite_differences() {
+    let size @ [n, c, h, w] = [1, 2, 12, 13];
+    let (x, y) = images(Kind::Noise, size);
+    let (x, y, mask) = (to_f64(&x), to_f64(&y), weights(n * c * h * w));
+    for mode in MASK_MODES {
+        for reduction in [Reduction::Mean, Reduction::PerChannel, Reduction::Map] {
+            for padding in [Padding::Same, Padding::Valid] {
+                let oracle = Oracle { reduction, padding, ..Oracle::new(n, c, h, w) };
+                let upstream = to_f64(&upstream(oracle.values()));
+                let masked = |x: &[f64], y: &[f64]| oracle.answer_masked(x, y, &mask, mode, Some(&upstream));
+                let loss = |x: &[f64], y: &[f64]| -> f64 {
+                    masked(x, y).ssim.iter().zip(&upstream).map(|(value, factor)| value * factor).sum()
+                };
+                let answer = masked(&x, &y);
+                let label = format!("{mode:?} {reduction:?} {padding:?}");
+                check_differences(&x, &y, [&answer.grad_img1, &answer.grad_img2], loss, &label);
+            }
+        }
+    }
+}
+
+#[test]
+fn losses_have_the_gradient_of_finite_differences() {
+    let size @ [n, c, h, w] = [1, 2, 12, 13];
+    let (x, y) = images(Kind::Noise, size);
+    let (x, y, mask) = (to_f64(&x), to_f64(&y), weights(n * c * h * w));
+    let masks = MASK_MODES.iter().map(|&mode| Some((&mask[..], mode))).chain([None]);
+    for (mask, pixel) in masks.flat_map(|mask| [PixelLoss::L1, PixelLoss::L2].map(|pixel| (mask, pixel))) {
+        for reduction in [Reduction::Mean, Reduction::PerChannel] {
+            let oracle = Oracle { reduction, output: Output::ONE_MINUS_SSIM, ..Oracle::new(n, c, h, w) };
+            let losses = |x: &[f64], y: &[f64]| oracle.loss(x, y, mask, pixel, 0.2);
+            let answer = losses(&x, &y);
+            let loss = |x: &[f64], y: &[f64]| -> f64 { losses(x, y).loss.iter().sum() };
+            let label = format!("{:?} {pixel:?} {reduction:?}", mask.map(|(_, mode)| mode));
+            check_differences(&x, &y, [&answer.grad_img1, &answer.grad_img2], loss, &label);
+        }
+    }
 }

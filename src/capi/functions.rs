@@ -95,8 +95,8 @@ pub unsafe extern "C" fn fssim_value_and_grad(
 ///   L = (1 - lambda) * P + lambda * D
 ///
 /// with P the mean of |img1 - img2| or (img1 - img2)^2 over every pixel, in the unit of the pixels (after their
-/// scale; data_range does not divide it), and D the mean of 1 - SSIM, or of (1 - SSIM) / 2 if options->output is FSSIM_OUTPUT_DSSIM. FSSIM_PIXEL_L1,
-/// lambda 0.2 and the default options are the loss of 3D Gaussian splatting.
+/// scale; data_range does not divide it), and D the mean of 1 - SSIM, or of (1 - SSIM) / 2 if options->output is
+/// FSSIM_OUTPUT_DSSIM. FSSIM_PIXEL_L1, lambda 0.2 and the default options are the loss of 3D Gaussian splatting.
 ///
 /// img1, img2, n, c, h, w, options: as given to fssim_forward. options->reduction: the mean, or one loss per image or
 ///             channel; a map is FSSIM_ERROR_OPTION. With `valid` padding P is still over every pixel.

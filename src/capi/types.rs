@@ -18,7 +18,8 @@ pub const FSSIM_ERROR_STRUCT_SIZE: fssim_status = 2;
 pub const FSSIM_ERROR_SHAPE: fssim_status = 3;
 /// An option holds a value outside its documented range.
 pub const FSSIM_ERROR_OPTION: fssim_status = 4;
-/// An unknown dtype, or one that does not go with the others, a negative stride, or strides with which two elements of an output share an address.
+/// An unknown dtype, or one that does not go with the others, a negative stride, or strides with which two elements of an
+/// output share an address.
 pub const FSSIM_ERROR_LAYOUT: fssim_status = 5;
 /// A pointer is not a multiple of its element size.
 pub const FSSIM_ERROR_ALIGNMENT: fssim_status = 6;
@@ -122,8 +123,9 @@ pub struct fssim_layout {
     /// Set to zero.
     pub reserved: i32,
     /// What each element is multiplied by on load; data_range is that of the products. 0: the default of the dtype (1 for
-    /// floating point; data_range/255 for u8, so that bytes span the range, whichever it is). Divided by data_range it must be a normal float. On CUDA others than 1 are not
-    /// supported yet. Ignored for gradients, which are those of the elements as stored: a scale multiplies them too.
+    /// floating point; data_range/255 for u8, so that bytes span the range, whichever it is). Divided by data_range it must
+    /// be a normal float. On CUDA others than 1 are not supported yet. Ignored for gradients, which are those of the
+    /// elements as stored: a scale multiplies them too.
     pub scale: f64,
     /// Elements from one image of the batch to the next.
     pub stride_n: i64,

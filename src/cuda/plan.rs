@@ -311,7 +311,8 @@ const ORIGIN_DISTANCE: f64 = 0.125;
 /// Pixels beyond this many data ranges are taken for outliers.
 const BRIGHT: f64 = 4.0;
 
-/// The units in which the kernels compute.
+/// The units in which the kernels compute: the range is about 1, so that products of four pixels overflow and underflow as
+/// late in every range as in that of 1.
 struct Units {
     /// A power of two, so that scaling rounds nothing.
     scale: f64,
@@ -320,13 +321,9 @@ struct Units {
 }
 
 impl Units {
-    /// Exponents of ranges that need no scaling: products of four pixels stay far from overflow and underflow.
-    const PLAIN: std::ops::RangeInclusive<f64> = -16.0..=16.0;
-
     fn new(problem: &Problem) -> Units {
         let range = 1.0 / f64::from(problem.inv_range);
-        let exponent = range.log2().round();
-        let scale = if Self::PLAIN.contains(&exponent) { 1.0 } else { (-exponent).exp2() };
+        let scale = (-range.log2().round()).exp2();
         Units { scale, range: range * scale }
     }
 }

@@ -248,15 +248,16 @@ fn a_bright_pixel_spoils_nothing_that_does_not_see_it() {
     let rows = [12, 13, 14, 15, 16, 17, 18, 19];
     let size = [rows.len(), 1, 33, 125];
     let plane = size[2] * size[3];
-    for bright in [4.0, 1e3, 1e6] {
-        let mut pair = <[Vec<f32>; 2]>::from(images(Kind::Noise, size));
-        for (i, row) in rows.into_iter().enumerate() {
-            pair[i % 2][i * plane + row * size[3] + 60] = bright;
-        }
+    // Products of four pixels overflow above 1e9 ranges, whatever the range.
+    for (bright, range) in [(4.0, 1.0), (1e3, 1.0), (1e6, 1.0), (1e8, 1.0), (1e8, 255.0), (1e8, 65535.0)] {
         for padding in PADDINGS {
             let mut case = Case::new(Kind::Noise, size);
-            (case.oracle.padding, case.oracle.reduction) = (padding, Reduction::Map);
-            check(&format!("{bright} ranges bright"), case, &pair, GRADIENT_TOLERANCE);
+            (case.oracle.padding, case.oracle.reduction, case.oracle.data_range) = (padding, Reduction::Map, range);
+            let mut pair = case.images();
+            for (i, row) in rows.into_iter().enumerate() {
+                pair[i % 2][i * plane + row * size[3] + 60] = (bright * range) as f32;
+            }
+            check(&format!("{bright} ranges of {range} bright"), case, &pair, GRADIENT_TOLERANCE);
         }
     }
 }
