@@ -16,6 +16,7 @@ mod loss;
 mod mask;
 mod pixels;
 mod problem;
+mod shard;
 mod status;
 mod window;
 
@@ -32,6 +33,7 @@ pub use layout::{Dtype, Layout, Strides};
 pub use loss::{LOSS_PARTS, Loss, PixelLoss};
 pub use mask::{MaskElement, MaskMode, MaskOptions, MaskSpec};
 pub use pixels::{Pixels, PixelsMut, Values, ValuesMut};
-pub use problem::{Constants, Options, Output, Padding, Problem, Reduction, Region, SavedFor, Shape, Shard};
+pub use problem::{Constants, Options, Output, Padding, Problem, Reduction, Region, SavedFor, Shape};
+pub use shard::Shard;
 pub use status::{Error, Result};
 pub use window::{MAX_WINDOW_TAPS, WINDOW_TAPS, Window, WindowShape};

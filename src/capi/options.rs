@@ -7,7 +7,8 @@ use super::types::*;
 use crate::layout::{Dtype, Layout};
 use crate::loss::{Loss, PixelLoss};
 use crate::mask::{MaskElement, MaskMode, MaskOptions};
-use crate::problem::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape, Shard, map_region};
+use crate::problem::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape};
+use crate::shard::{Shard, map_region};
 use crate::status::{Error, Result};
 use crate::window::{WINDOW_TAPS, WindowShape, check_size};
 

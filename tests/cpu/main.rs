@@ -9,6 +9,7 @@ mod capi;
 mod accuracy;
 mod determinism;
 mod dtypes;
+mod elements;
 mod harness;
 mod hazards;
 mod layouts;
