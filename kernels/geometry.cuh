@@ -1,4 +1,4 @@
-// The numbers that the kernels, the host code and the CPU backend must agree on. build.rs reads every
+// The numbers that the kernels, the host code and the CPU backend must agree on. build/ reads every
 // `constexpr int NAME = VALUE;` of this file into the Rust module `geometry`, so each is stated here only.
 #pragma once
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::driver::{DeviceAttribute, DeviceHandle, Driver, KernelHandle};
+use super::images::Choice;
 use super::plan::{DeviceProperties, Kernel};
 use crate::status::{Error, Result};
 
@@ -15,6 +16,8 @@ const SHARED_BYTES_WITHOUT_ASKING: u32 = 48 * 1024;
 pub(super) struct Device {
     pub(super) handle: DeviceHandle,
     pub(super) properties: DeviceProperties,
+    /// Which of its images each kernel runs here.
+    pub(super) image: Choice,
     /// Dynamic shared memory that each kernel may use here.
     shared_bytes: [AtomicU32; Kernel::ALL.len()],
     raising_shared_bytes: Mutex<()>,
@@ -46,17 +49,17 @@ impl Device {
     fn look_up(driver: &Driver, ordinal: i32) -> Result<Device> {
         let handle = driver.device(ordinal)?;
         let attribute = |attribute| driver.device_attribute(handle, attribute);
+        let compute_capability =
+            (attribute(DeviceAttribute::ComputeCapabilityMajor)?, attribute(DeviceAttribute::ComputeCapabilityMinor)?);
         Ok(Device {
             handle,
             properties: DeviceProperties {
                 ordinal,
                 multiprocessors: attribute(DeviceAttribute::Multiprocessors)?,
-                compute_capability: (
-                    attribute(DeviceAttribute::ComputeCapabilityMajor)?,
-                    attribute(DeviceAttribute::ComputeCapabilityMinor)?,
-                ),
+                compute_capability,
                 max_shared_bytes: attribute(DeviceAttribute::MaxSharedMemoryPerBlockOptin)?,
             },
+            image: Choice::of(compute_capability)?,
             shared_bytes: [const { AtomicU32::new(SHARED_BYTES_WITHOUT_ASKING) }; Kernel::ALL.len()],
             raising_shared_bytes: Mutex::new(()),
             primary_is_kept: AtomicBool::new(false),
@@ -121,7 +124,8 @@ fn write_description(text: &mut String) -> Result<()> {
         let _ = writeln!(
             text,
             "cuda device {ordinal}: {name}, compute capability {major}.{minor}, {multiprocessors} multiprocessors, \
-             kernels: PTX compiled by the driver"
+             kernels: {}",
+            device.image
         );
     }
     Ok(())

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 use cudarc::driver::sys;
 
+use super::images::Code;
 use super::{DevicePtr, process};
 use crate::status::{Error, Result};
 pub(super) use error::explained;
@@ -275,17 +276,21 @@ impl Driver {
         self.check("cuMemFree", unsafe { (self.functions.cuMemFree_v2)(memory.0) })
     }
 
-    /// Loads PTX for every context and device. Needs no context.
-    pub(super) fn load_library(&self, ptx: &'static CStr, log: &mut JitLog) -> Result<Library> {
+    /// Loads PTX for every context and device, or machine code for those that can run it. Needs no context.
+    pub(super) fn load_library(&self, code: Code, log: &mut JitLog) -> Result<Library> {
         let mut library = Library(ptr::null_mut());
+        let code = match code {
+            Code::Ptx(text) => text.as_ptr().cast::<c_void>(),
+            Code::Machine(elf) => elf.as_ptr().cast(),
+        };
         // The size travels in the bits of a pointer.
         log.values = [log.text.as_mut_ptr().cast(), ptr::without_provenance_mut(JitLog::BYTES)];
-        // SAFETY: the text is NUL-terminated and static; the option arrays have two elements each, and the log's size is that
-        // of its text.
+        // SAFETY: PTX is NUL-terminated, machine code a whole ELF file as ptxas wrote it, and both are static; the option
+        // arrays have two elements each, and the log's size is that of its text.
         let code = unsafe {
             (self.functions.cuLibraryLoadData)(
                 &mut library,
-                ptx.as_ptr().cast(),
+                code,
                 log.options.as_mut_ptr(),
                 log.values.as_mut_ptr(),
                 2,

@@ -7,6 +7,7 @@ mod context;
 mod cut;
 mod device;
 mod driver;
+mod images;
 mod module;
 mod params;
 mod plan;
@@ -85,7 +86,8 @@ pub(crate) fn preload(ordinal: i32) -> Result<()> {
     }
     let device = Device::get(driver, ordinal)?;
     let context = CurrentContext::enter(driver, device)?;
-    let loaded = Kernel::ALL.iter().try_for_each(|&kernel| driver.load_kernel(module::kernel(driver, kernel)?));
+    let loaded =
+        Kernel::ALL.iter().try_for_each(|&kernel| driver.load_kernel(module::kernel(driver, kernel, device.image)?));
     let keep = loaded.is_ok() && context.is_borrowed_primary() && !device.primary_is_kept.swap(true, Ordering::AcqRel);
     with_cleanup(loaded, if keep { context.leave_and_keep() } else { context.leave() })
 }
@@ -170,7 +172,7 @@ fn enqueue(driver: &Driver, device: &Device, stream: Stream, launches: &[Launch]
 }
 
 fn enqueue_one(driver: &Driver, device: &Device, stream: Stream, launch: &Launch) -> Result<()> {
-    let handle = module::kernel(driver, launch.kernel)?;
+    let handle = module::kernel(driver, launch.kernel, device.image)?;
     let shape = LaunchShape { grid: launch.grid, block: launch.block, shared_bytes: launch.shared_bytes };
     device.allow_shared_bytes(driver, launch.kernel, handle, launch.shared_bytes)?;
     // SAFETY: the plan makes the parameters for this kernel, from addresses that the caller of the C function answers for.

@@ -58,19 +58,6 @@ impl Kernel {
         }
     }
 
-    /// The PTX that holds the kernel, ending in NUL. Kernels of one source file share it.
-    pub(crate) fn ptx(self) -> &'static str {
-        match self {
-            Kernel::Value | Kernel::Forward => concat!(include_str!("../../kernels/ptx/value.ptx"), "\0"),
-            Kernel::Backward => concat!(include_str!("../../kernels/ptx/backward.ptx"), "\0"),
-            Kernel::ValueAndGrad => concat!(include_str!("../../kernels/ptx/value_and_grad.ptx"), "\0"),
-            Kernel::TileValue | Kernel::TileValueAndGrad => {
-                concat!(include_str!("../../kernels/ptx/tile.ptx"), "\0")
-            }
-            Kernel::Reduce => concat!(include_str!("../../kernels/ptx/reduce.ptx"), "\0"),
-        }
-    }
-
     fn threads(self) -> u32 {
         let threads = match self {
             Kernel::Value | Kernel::Forward | Kernel::Backward | Kernel::ValueAndGrad => STRIP_THREADS,

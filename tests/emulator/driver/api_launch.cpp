@@ -73,7 +73,7 @@ CUresult launch(CUfunction function, const Index& grid, const Index& block, unsi
     const std::shared_ptr<Context> context = stream->context.lock();
     if (!context || !context->alive) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
     const Device& device = *context->device;
-    if (kernel->library->target > device.capability) return CUDA_ERROR_NO_BINARY_FOR_GPU;
+    if (!kernel->library->runs_on(device)) return CUDA_ERROR_NO_BINARY_FOR_GPU;
     if (const CUresult result = check_shape(*kernel, device, grid, block, dynamic)) return result;
     if (arguments == nullptr || arguments[0] == nullptr) return CUDA_ERROR_INVALID_VALUE;
     const auto params = std::make_shared<Params>(arguments[0], kernel->code->params_bytes);

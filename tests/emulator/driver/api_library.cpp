@@ -1,4 +1,4 @@
-// Libraries of kernels: the PTX is checked, the code is what was compiled into the emulator under the same names.
+// Libraries of kernels: PTX or machine code is checked, the code is what was compiled into the emulator under the same names.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -6,6 +6,7 @@
 #include "../kernel/launch.h"
 #include "../kernel/report.h"
 #include "call.h"
+#include "cubin.h"
 #include "launches.h"
 #include "ptx.h"
 #include "settings.h"
@@ -28,8 +29,9 @@ void write_log(const std::string& problem, const unsigned* options, void* const*
     if (buffer != nullptr && bytes != 0) std::snprintf(buffer, bytes, "%s", problem.c_str());
 }
 
-CUresult load(const char* text, Library* library, std::string* problem) {
-    if (const CUresult result = read_ptx(text, library, problem)) return result;
+CUresult load(const char* image, Library* library, std::string* problem) {
+    if (is_elf(image)) return read_cubin(image, library, problem);
+    if (const CUresult result = read_ptx(image, library, problem)) return result;
     const int newest = newest_ptx(driver_version());
     if (library->ptx_version > newest) {
         char message[128];
@@ -41,14 +43,15 @@ CUresult load(const char* text, Library* library, std::string* problem) {
     return CUDA_SUCCESS;
 }
 
-// A kernel whose compiled form and PTX do not belong together would test something else than what ships.
-CUresult check_code(const PtxEntry& entry, const Kernel* code) {
+// A kernel whose compiled form and image do not belong together would test something else than what ships.
+CUresult check_code(const Entry& entry, const Kernel* code) {
     if (code == nullptr) {
-        say("emulated driver: the PTX has a kernel %s, the emulator was built without it\n", entry.name.c_str());
+        say("emulated driver: the image has a kernel %s, the emulator was built without it\n", entry.name.c_str());
         return CUDA_ERROR_NOT_FOUND;
     }
     if (entry.params_bytes != code->params_bytes) {
-        say("emulated driver: %s takes %zu bytes of parameters in the PTX and %zu in the source; one of them is out of "
+        say("emulated driver: %s takes %zu bytes of parameters in the image and %zu in the source; one of them is out "
+            "of "
             "date\n",
             entry.name.c_str(), entry.params_bytes, code->params_bytes);
         return CUDA_ERROR_INVALID_IMAGE;
@@ -65,7 +68,9 @@ CUresult function_attribute(const LibraryKernel& kernel, int attribute, const De
     case FUNCTION_LOCAL_BYTES: *value = 0; break;
     case FUNCTION_REGISTERS: *value = EMULATED_REGISTERS; break;
     case FUNCTION_PTX_VERSION: *value = kernel.library->target; break;
-    case FUNCTION_BINARY_VERSION: *value = device.capability; break;
+    case FUNCTION_BINARY_VERSION:
+        *value = kernel.library->machine_code ? kernel.library->target : device.capability;
+        break;
     case FUNCTION_MAX_DYNAMIC_SHARED_BYTES:
         *value = set != kernel.max_dynamic_shared.end()
                      ? set->second
@@ -146,7 +151,7 @@ EMU_EXPORT CUresult cuLibraryGetKernel(CUkernel* handle, CUlibrary library_handl
         const std::shared_ptr<Library> library = d.libraries.find(library_handle);
         if (handle == nullptr || name == nullptr) return CUDA_ERROR_INVALID_VALUE;
         if (!library) return CUDA_ERROR_INVALID_HANDLE;
-        const auto entry = std::ranges::find(library->entries, name, &PtxEntry::name);
+        const auto entry = std::ranges::find(library->entries, name, &Entry::name);
         if (entry == library->entries.end()) return CUDA_ERROR_NOT_FOUND;
         const Kernel* const code = find_kernel(name);
         if (const CUresult result = check_code(*entry, code)) return result;
@@ -166,7 +171,7 @@ EMU_EXPORT CUresult cuKernelGetFunction(CUfunction* function, CUkernel handle) {
         if (function == nullptr) return CUDA_ERROR_INVALID_VALUE;
         if (!kernel) return CUDA_ERROR_INVALID_HANDLE;
         if (const CUresult result = current_device(&device)) return result;
-        if (kernel->library->target > device->capability) return CUDA_ERROR_NO_BINARY_FOR_GPU;
+        if (!kernel->library->runs_on(*device)) return CUDA_ERROR_NO_BINARY_FOR_GPU;
         *function = handle;
         return CUDA_SUCCESS;
     });

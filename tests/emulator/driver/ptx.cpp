@@ -96,7 +96,7 @@ CUresult read_ptx(const char* data, Library* library, std::string* problem) {
         if (open == std::string::npos) break;
         const std::string_view head(text.data() + at, open - at);
         const std::string_view body(text.data() + open, closing(text, open) - open);
-        PtxEntry entry;
+        Entry entry;
         std::size_t begin = head.find_first_not_of(" \t\r\n", std::strlen(".entry"));
         std::size_t end = begin;
         while (end < head.size() && is_name(head[end])) end++;

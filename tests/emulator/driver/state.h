@@ -99,17 +99,24 @@ struct Graph {
 };
 using GraphExec = const Graph;
 
-struct PtxEntry {
+// A kernel of an image.
+struct Entry {
     std::string name;
     std::size_t params_bytes = 0;
     std::size_t shared_bytes = 0;
-    unsigned max_threads = 1024;    // .maxntid
+    unsigned max_threads = 1024;    // .maxntid of PTX
 };
 
 struct Library {
-    int ptx_version;    // 10 * major + minor
-    int target;         // of .target sm_NN
-    std::vector<PtxEntry> entries;
+    bool machine_code = false;
+    int ptx_version = 0;    // 10 * major + minor
+    int target = 0;         // the NN of sm_NN
+    std::vector<Entry> entries;
+
+    // PTX is compiled for every later GPU; machine code runs on later ones of the same major version.
+    bool runs_on(const Device& device) const {
+        return target <= device.capability && (!machine_code || target / 10 == device.capability / 10);
+    }
 };
 
 struct Kernel;
@@ -117,7 +124,7 @@ struct Kernel;
 // A kernel of a library.
 struct LibraryKernel {
     std::shared_ptr<Library> library;
-    PtxEntry entry;
+    Entry entry;
     const Kernel* code;
     std::map<int, int> max_dynamic_shared;    // by device, where it was set
 };

@@ -269,6 +269,9 @@ void libraries() {
     void* values[] = {log, reinterpret_cast<void*>(sizeof log)};
     CHECK_CALL(CUDA_ERROR_INVALID_IMAGE,
                cuLibraryLoadData(&library, "nonsense", nullptr, nullptr, 0, nullptr, nullptr, 0));
+    // An ELF file, but of no machine.
+    const char elf[64] = "\177ELF\2";
+    CHECK_CALL(CUDA_ERROR_INVALID_IMAGE, cuLibraryLoadData(&library, elf, nullptr, nullptr, 0, nullptr, nullptr, 0));
     CHECK_CALL(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, cuLibraryLoadData(&library, ptx({{"test_sum"}}, "9.0").c_str(),
                                                                      options, values, 2, nullptr, nullptr, 0));
     CHECK(std::strstr(log, "Unsupported .version 9.0") != nullptr);

@@ -1,4 +1,6 @@
-//! Hands the kernels' geometry to Rust and gives the shared library its SONAME and symbol versions.
+//! Hands the kernels' geometry and images to Rust and gives the shared library its SONAME and symbol versions.
+
+mod kernels;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,6 +11,7 @@ fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     write_geometry(&Path::new(&root).join("kernels/geometry.cuh"), &Path::new(&out).join("geometry.rs"));
+    kernels::write_images(&Path::new(&root).join("kernels/ptx"), Path::new(&out));
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         link_arguments(&root, &out);
     }

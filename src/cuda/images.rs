@@ -1,0 +1,195 @@
+//! The kernels as the driver takes them: PTX, which it compiles for any GPU, and in a library built with the feature
+//! `machine-code` machine code for some, which it only copies there. build/kernels.rs makes both.
+
+use std::ffi::{CStr, OsStr};
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::plan::Kernel;
+use crate::status::{Error, Result};
+
+/// A kernel's images: each holds this kernel alone.
+struct Images {
+    kernel: &'static CStr,
+    ptx: &'static CStr,
+    /// For each of ARCHITECTURES; None where the kernel needs a newer GPU.
+    machine_code: [Option<&'static [u8]>; ARCHITECTURES.len()],
+}
+
+// ARCHITECTURES, (major, minor) in ascending order, and IMAGES.
+include!(concat!(env!("OUT_DIR"), "/images.rs"));
+
+/// Parts of GPUs' families that are not desktop or server GPUs: these run machine code of their own number alone.
+const EMBEDDED: [(i32, i32); 2] = [(8, 7), (10, 1)];
+
+const fn c_string(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("there is a NUL in PTX"),
+    }
+}
+
+/// What the driver is given.
+#[derive(Clone, Copy)]
+pub(super) enum Code {
+    Ptx(&'static CStr),
+    /// An ELF file for one kind of GPU.
+    Machine(&'static [u8]),
+}
+
+/// Which of its images a device runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    Ptx,
+    /// Machine code for this one of ARCHITECTURES.
+    Machine(usize),
+}
+
+impl Choice {
+    /// How many there are.
+    pub(super) const COUNT: usize = 1 + ARCHITECTURES.len();
+
+    /// The choice for a device of this compute capability: what the environment variable FSSIM_CUDA_IMAGE asks for, so that
+    /// tests reach every image, or else the best one. The variable is read at the first call.
+    pub(super) fn of(capability: (i32, i32)) -> Result<Choice> {
+        static FORCED: OnceLock<Result<Option<Choice>>> = OnceLock::new();
+        let forced = FORCED.get_or_init(|| Choice::forced(std::env::var_os("FSSIM_CUDA_IMAGE").as_deref())).clone()?;
+        let (major, minor) = capability;
+        match forced {
+            Some(choice) if !choice.runs_on(capability) => Err(Error::Option(format!(
+                "the environment variable FSSIM_CUDA_IMAGE asks for {choice}, which does not run on a device of compute \
+                 capability {major}.{minor}"
+            ))),
+            Some(choice) => Ok(choice),
+            None => Ok(Choice::best(capability)),
+        }
+    }
+
+    /// Machine code for the newest architecture that the device can stand in for, or else PTX.
+    fn best(capability: (i32, i32)) -> Choice {
+        let choices = (0..ARCHITECTURES.len()).rev().map(Choice::Machine);
+        choices.into_iter().find(|choice| choice.runs_on(capability)).unwrap_or(Choice::Ptx)
+    }
+
+    fn forced(name: Option<&OsStr>) -> Result<Option<Choice>> {
+        let Some(name) = name else { return Ok(None) };
+        let mut choices = std::iter::once(Choice::Ptx).chain((0..ARCHITECTURES.len()).map(Choice::Machine));
+        let names: Vec<String> = choices.clone().map(Choice::name).collect();
+        choices.find(|choice| name == choice.name().as_str()).map(Some).ok_or_else(|| {
+            Error::Option(format!(
+                "the environment variable FSSIM_CUDA_IMAGE is {name:?}; in this library it may be {}",
+                names.join(", ")
+            ))
+        })
+    }
+
+    /// Machine code runs on its own architecture and on later ones of the same major version.
+    fn runs_on(self, capability: (i32, i32)) -> bool {
+        match self {
+            Choice::Ptx => true,
+            Choice::Machine(index) if EMBEDDED.contains(&capability) => ARCHITECTURES[index] == capability,
+            Choice::Machine(index) => {
+                let (major, minor) = ARCHITECTURES[index];
+                major == capability.0 && minor <= capability.1
+            }
+        }
+    }
+
+    /// A number below COUNT.
+    pub(super) fn index(self) -> usize {
+        match self {
+            Choice::Ptx => 0,
+            Choice::Machine(index) => 1 + index,
+        }
+    }
+
+    /// The word for it in FSSIM_CUDA_IMAGE.
+    fn name(self) -> String {
+        match self {
+            Choice::Ptx => "ptx".to_owned(),
+            Choice::Machine(index) => {
+                let (major, minor) = ARCHITECTURES[index];
+                format!("sm_{major}{minor}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Choice::Ptx => formatter.write_str("PTX compiled by the driver"),
+            Choice::Machine(_) => write!(formatter, "machine code for {}", self.name()),
+        }
+    }
+}
+
+/// What to load for a kernel.
+pub(super) fn code(kernel: Kernel, choice: Choice) -> Result<Code> {
+    let name = kernel.name();
+    let Some(images) = IMAGES.iter().find(|images| images.kernel == name) else {
+        return Err(Error::Internal(format!("no kernel {name:?} is part of this library")));
+    };
+    Ok(match choice {
+        Choice::Machine(index) => images.machine_code[index].map_or(Code::Ptx(images.ptx), Code::Machine),
+        Choice::Ptx => Code::Ptx(images.ptx),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_has_ptx_of_its_own() {
+        assert_eq!(IMAGES.len(), Kernel::ALL.len(), "kernels that no call launches are part of the library");
+        for &kernel in Kernel::ALL {
+            let Code::Ptx(ptx) = code(kernel, Choice::Ptx).unwrap() else { panic!("{kernel:?}: not PTX") };
+            let (name, ptx) = (kernel.name().to_str().unwrap(), ptx.to_str().unwrap());
+            assert_eq!(ptx.matches(".entry ").count(), 1, "{name}");
+            assert!(ptx.contains(&format!(".entry {name}(")) && ptx.starts_with(".version 8.0\n.target sm_"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_device_gets_the_newest_machine_code_that_it_runs() {
+        let best = |capability| Choice::best(capability).name();
+        let machine_code = |name: &str| if ARCHITECTURES.is_empty() { "ptx".to_owned() } else { name.to_owned() };
+        for (capability, name) in [
+            ((7, 5), "sm_75"),
+            ((8, 0), "sm_80"),
+            ((8, 6), "sm_86"),
+            ((8, 8), "sm_86"),
+            ((8, 9), "sm_89"),
+            ((9, 0), "sm_90"),
+            ((10, 0), "sm_100"),
+            ((10, 3), "sm_100"),
+            ((12, 0), "sm_120"),
+            ((12, 1), "sm_120"),
+        ] {
+            assert_eq!(best(capability), machine_code(name), "{capability:?}");
+        }
+        // Older than every image, embedded, unknown.
+        for capability in [(7, 0), (7, 2), (8, 7), (10, 1), (11, 0), (13, 0)] {
+            assert_eq!(best(capability), "ptx", "{capability:?}");
+        }
+    }
+
+    #[test]
+    fn the_environment_forces_an_image_or_fails() {
+        assert_eq!(Choice::forced(None), Ok(None));
+        assert_eq!(Choice::forced(Some("ptx".as_ref())), Ok(Some(Choice::Ptx)));
+        for (index, &(major, minor)) in ARCHITECTURES.iter().enumerate() {
+            let name = format!("sm_{major}{minor}");
+            assert_eq!(Choice::forced(Some(name.as_ref())), Ok(Some(Choice::Machine(index))));
+        }
+        let Err(Error::Option(text)) = Choice::forced(Some("sm_70".as_ref())) else { panic!("sm_70 is no image") };
+        assert!(text.contains("FSSIM_CUDA_IMAGE") && text.contains("sm_70") && text.contains("ptx"), "{text}");
+    }
+
+    #[test]
+    fn choices_are_numbered() {
+        assert_eq!((Choice::Ptx.index(), Choice::COUNT), (0, 1 + ARCHITECTURES.len()));
+        assert!((0..ARCHITECTURES.len()).all(|index| Choice::Machine(index).index() == 1 + index));
+    }
+}
