@@ -1,5 +1,6 @@
 """Builds the shared library with cargo and packs it into the wheel.
 
+FUSED_SSIM_MACHINE_CODE=1  build with machine code of the CUDA kernels, as wheels for others should be; takes ptxas
 FUSED_SSIM_PREBUILT        pack this library instead of running cargo (cross-compiled, or built for an older glibc)
 FUSED_SSIM_WHEEL_PLATFORM  platform tag of the wheel; default: that of this machine, such as linux_x86_64
 """
@@ -33,6 +34,8 @@ class CargoBuildHook(BuildHookInterface):
 def build_library(crate):
     """Runs cargo; the path of the library that it made."""
     command = ["cargo", "build", "--release", "--lib", "--locked", "--message-format=json-render-diagnostics"]
+    if os.environ.get("FUSED_SSIM_MACHINE_CODE") == "1":
+        command += ["--features", "machine-code"]
     try:
         output = subprocess.run(command, cwd=crate, check=True, stdout=subprocess.PIPE, text=True).stdout
     except FileNotFoundError as error:

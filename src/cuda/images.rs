@@ -61,14 +61,8 @@ impl Choice {
                  capability {major}.{minor}"
             ))),
             Some(choice) => Ok(choice),
-            None => Ok(Choice::best(capability)),
+            None => Ok(newest(&ARCHITECTURES, capability).map_or(Choice::Ptx, Choice::Machine)),
         }
-    }
-
-    /// Machine code for the newest architecture that the device can stand in for, or else PTX.
-    fn best(capability: (i32, i32)) -> Choice {
-        let choices = (0..ARCHITECTURES.len()).rev().map(Choice::Machine);
-        choices.into_iter().find(|choice| choice.runs_on(capability)).unwrap_or(Choice::Ptx)
     }
 
     fn forced(name: Option<&OsStr>) -> Result<Option<Choice>> {
@@ -83,15 +77,10 @@ impl Choice {
         })
     }
 
-    /// Machine code runs on its own architecture and on later ones of the same major version.
     fn runs_on(self, capability: (i32, i32)) -> bool {
         match self {
             Choice::Ptx => true,
-            Choice::Machine(index) if EMBEDDED.contains(&capability) => ARCHITECTURES[index] == capability,
-            Choice::Machine(index) => {
-                let (major, minor) = ARCHITECTURES[index];
-                major == capability.0 && minor <= capability.1
-            }
+            Choice::Machine(index) => runs(ARCHITECTURES[index], capability),
         }
     }
 
@@ -124,6 +113,17 @@ impl fmt::Display for Choice {
     }
 }
 
+/// Whether machine code for an architecture runs on a device: one of this version, or of a later minor one.
+fn runs(architecture: (i32, i32), capability: (i32, i32)) -> bool {
+    let (major, minor) = architecture;
+    architecture == capability || major == capability.0 && minor < capability.1 && !EMBEDDED.contains(&capability)
+}
+
+/// The place of the newest architecture whose machine code runs on a device.
+fn newest(architectures: &[(i32, i32)], capability: (i32, i32)) -> Option<usize> {
+    architectures.iter().rposition(|&architecture| runs(architecture, capability))
+}
+
 /// What to load for a kernel.
 pub(super) fn code(kernel: Kernel, choice: Choice) -> Result<Code> {
     let name = kernel.name();
@@ -153,25 +153,17 @@ mod tests {
 
     #[test]
     fn a_device_gets_the_newest_machine_code_that_it_runs() {
-        let best = |capability| Choice::best(capability).name();
-        let machine_code = |name: &str| if ARCHITECTURES.is_empty() { "ptx".to_owned() } else { name.to_owned() };
-        for (capability, name) in [
-            ((7, 5), "sm_75"),
-            ((8, 0), "sm_80"),
-            ((8, 6), "sm_86"),
-            ((8, 8), "sm_86"),
-            ((8, 9), "sm_89"),
-            ((9, 0), "sm_90"),
-            ((10, 0), "sm_100"),
-            ((10, 3), "sm_100"),
-            ((12, 0), "sm_120"),
-            ((12, 1), "sm_120"),
-        ] {
-            assert_eq!(best(capability), machine_code(name), "{capability:?}");
+        const ALL: [(i32, i32); 7] = [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)];
+        let newest = |capability| newest(&ALL, capability).map(|index| ALL[index]);
+        for architecture in ALL {
+            assert_eq!(newest(architecture), Some(architecture));
         }
-        // Older than every image, embedded, unknown.
+        assert_eq!(newest((8, 8)), Some((8, 6)));
+        assert_eq!(newest((10, 3)), Some((10, 0)));
+        assert_eq!(newest((12, 1)), Some((12, 0)));
+        // Older than every one, embedded, of a major version without any.
         for capability in [(7, 0), (7, 2), (8, 7), (10, 1), (11, 0), (13, 0)] {
-            assert_eq!(best(capability), "ptx", "{capability:?}");
+            assert_eq!(newest(capability), None, "{capability:?}");
         }
     }
 

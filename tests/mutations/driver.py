@@ -148,6 +148,14 @@ DRIVER = [
         "Err(error)",
     ),
     Fault(
+        "image-of-another-gpu",
+        "src/cuda/images.rs",
+        "a device gets machine code of another major version",
+        "|| major == capability.0 && minor < capability.1",
+        "|| major <= capability.0 && minor < capability.1",
+        suite=Suite.UNIT,
+    ),
+    Fault(
         "preload-forgets",
         "src/cuda/mod.rs",
         "preload does not keep the primary context",

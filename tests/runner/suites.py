@@ -122,6 +122,14 @@ SUITES = [
         needs=("g++",),
     ),
     Suite(
+        "machine-code",
+        "the library with machine code of the kernels: its size, its images, and which of them a device gets",
+        ["tests/machine-code", "{emulated-driver}"],
+        reports="plain",
+        needs=("emulated-driver", "ptxas"),
+        env={"FSSIM_PTXAS": "{ptxas}"},
+    ),
+    Suite(
         "cuda-rust",
         "the CUDA path of the Rust tests on the emulated driver, each driver call failing in turn",
         CUDA_TEST,

@@ -1,5 +1,6 @@
 """The wheel: built with cargo, unpacked somewhere else, and used from there."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,13 +15,17 @@ from support import GPU, missing
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+def need_hatchling():
+    if importlib.util.find_spec("hatchling") is None:
+        if GPU:
+            pytest.skip("no hatchling: a GPU machine tests a library that was built elsewhere")
+        missing("hatchling is not installed")
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built by the build hook without isolation, since hatchling is among the test requirements."""
-    try:
-        import hatchling  # noqa: F401
-    except ImportError:
-        missing("hatchling is not installed")
+    need_hatchling()
     if shutil.which("cargo") is None:
         if GPU:
             pytest.skip("no cargo: a GPU machine tests a library that was built elsewhere")
@@ -42,6 +47,27 @@ def wheel(tmp_path_factory):
     assert run.returncode == 0, run.stdout + run.stderr
     (built,) = folder.glob("*.whl")
     return built
+
+
+def test_the_switch_for_machine_code_reaches_cargo(monkeypatch):
+    need_hatchling()
+    pytest.importorskip("hatchling") if GPU else None
+    spec = importlib.util.spec_from_file_location("hatch_build", PROJECT / "hatch_build.py")
+    hatch_build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hatch_build)
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(hatch_build.subprocess, "run", run)
+    for value in ("0", "1"):
+        monkeypatch.setenv("FUSED_SSIM_MACHINE_CODE", value)
+        with pytest.raises(RuntimeError, match="cargo was not found"):
+            hatch_build.build_library(PROJECT)
+    assert "--features" not in commands[0]
+    assert commands[1][-2:] == ["--features", "machine-code"]
 
 
 def test_its_tag_is_that_of_a_plain_library(wheel):
