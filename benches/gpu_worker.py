@@ -164,7 +164,7 @@ def c_api_call(operation, img1, img2, padding):
     from fused_ssim._plan import Layouts, plan, settings
 
     device, shape = img1.device, tuple(img1.shape)
-    prepared = plan(device.type, shape, Layouts(), settings(padding, "mean", 1.0, 1.5, 0.01, 0.03))
+    prepared = plan(device.type, shape, Layouts(), settings(padding=padding))
     size = c_size_t()
     lib.fssim_saved_size(*shape, prepared.options, byref(size))
     value, gradient = torch.empty((), device=device), torch.empty_like(img1, requires_grad=False)

@@ -14,24 +14,25 @@ For anything that is an array::
     value = ssim(a, b, data_range=255.0)
     value, grad_a, _ = ssim_and_grad(a, b)
 
+:func:`loss` and :func:`loss_and_grad` are the loss of a training step, ``0.8 * L1 + 0.2 * (1 - SSIM)`` by default. All of
+them take masks, other windows and more: see :func:`ssim`. ``fused_ssim.nn`` has PyTorch modules of them.
+
 Importing this package loads the fused-ssim library, but neither PyTorch, nor NumPy, nor the CUDA driver.
 """
 
-from ._api import (
-    SSIMAndGrad,
+from ._api import SSIMAndGrad, fused_ssim, ssim, ssim_and_grad
+from ._errors import CudaError, FusedSSIMError, InvalidArgumentError, OutOfMemoryError, UnsupportedError
+from ._loss import LossAndGrad, LossParts, loss, loss_and_grad
+from ._plan import Shard
+from ._system import (
     backend_info,
     cuda_preload,
     device_count,
-    fused_ssim,
     get_num_threads,
-    loss,
     set_num_threads,
-    ssim,
-    ssim_and_grad,
     version,
     workspace_size,
 )
-from ._errors import CudaError, FusedSSIMError, InvalidArgumentError, OutOfMemoryError, UnsupportedError
 
 __version__ = "0.1.0"
 
@@ -39,8 +40,11 @@ __all__ = [
     "CudaError",
     "FusedSSIMError",
     "InvalidArgumentError",
+    "LossAndGrad",
+    "LossParts",
     "OutOfMemoryError",
     "SSIMAndGrad",
+    "Shard",
     "UnsupportedError",
     "__version__",
     "backend_info",
@@ -49,6 +53,7 @@ __all__ = [
     "fused_ssim",
     "get_num_threads",
     "loss",
+    "loss_and_grad",
     "set_num_threads",
     "ssim",
     "ssim_and_grad",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
-from typing import Any, ContextManager, NamedTuple, Optional, Sequence, Tuple
+from math import prod
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from . import _library as lib
-from ._plan import DENSE, Layout, Layouts, Plan, Settings, Strides, gradient_dtype, plan
+from ._plan import DENSE, Layout, Layouts, Plan, Settings, Strides, Terms, gradient_dtype, owned_rows, plan
 
 _ORDER = "<" if sys.byteorder == "little" else ">"
 # The names that both protocols have for what the library reads and writes.
@@ -24,9 +24,8 @@ NAMES = {
     lib.FSSIM_DTYPE_F64: "float64",
 }
 IMAGES = tuple(NAMES)
-
-# cudaStreamLegacy as the CUDA array interface names it; the C API calls the same stream NULL.
-LEGACY_DEFAULT_STREAM = 1
+# True is 1 and False is 0, as bytes that are not 0 and bytes that are.
+MASKS = {f"{_ORDER}f4": lib.FSSIM_DTYPE_F32, "|b1": lib.FSSIM_DTYPE_U8, "|u1": lib.FSSIM_DTYPE_U8}
 
 
 class Array(NamedTuple):
@@ -49,8 +48,16 @@ class Array(NamedTuple):
         return Layout(self.strides, self.dtype)
 
 
-def describe(name: str, array: Any, dtypes: Sequence[int] = IMAGES) -> Array:
-    """Reads an array's interface. A TypeError for anything that is not an array of one of `dtypes`."""
+class Inputs(NamedTuple):
+    """What a call reads."""
+
+    img1: Array
+    img2: Array
+    mask: Optional[Array]
+
+
+def _interface(name: str, array: Any) -> Tuple[Dict[str, Any], str]:
+    """An array's description of itself, and the kind of memory it lies in."""
     interface, device = getattr(array, "__cuda_array_interface__", None), "cuda"
     if interface is None:
         interface, device = getattr(array, "__array_interface__", None), "cpu"
@@ -59,123 +66,91 @@ def describe(name: str, array: Any, dtypes: Sequence[int] = IMAGES) -> Array:
             f"{name} is a {type(array).__name__}; expected a torch.Tensor, or an array with __array_interface__ "
             "(NumPy) or __cuda_array_interface__ (CuPy and others)"
         )
+    if interface.get("mask") is not None:
+        raise TypeError(f"{name} has a mask of its own, which is not supported: give it as mask=")
+    return interface, device
+
+
+def describe(name: str, array: Any, dtypes: Sequence[int] = IMAGES) -> Array:
+    """Reads an array's interface. A TypeError for anything that is not an array of one of `dtypes`."""
+    interface, device = _interface(name, array)
     dtype = DTYPES.get(interface["typestr"])
     if dtype not in dtypes:
-        raise TypeError(
-            f"{name} has the dtype {getattr(array, 'dtype', interface['typestr'])}; expected "
-            f"{' or '.join(NAMES[known] for known in dtypes)}: convert it, as with {name}.astype('{NAMES[dtypes[0]]}')"
-        )
-    if interface.get("mask") is not None:
-        raise TypeError(f"{name} has a mask, which is not supported")
+        known = " or ".join(NAMES[known] for known in dtypes)
+        raise TypeError(_wrong_dtype(name, array, interface, known, NAMES[dtypes[0]]))
+    strides = _element_strides(name, interface)
     shape = tuple(interface["shape"])
-    address, read_only = interface["data"]
-    byte_strides = interface.get("strides")
-    strides = _element_strides(name, shape, byte_strides, int(interface["typestr"][2:]))
-    dense = byte_strides is None
-    return Array(array, address, shape, strides, dtype, device, dense, bool(read_only), interface.get("stream"))
+    if strides is None or len(shape) != 4:
+        strides = DENSE
+    else:
+        _refuse_one_value(name, strides, shape)
+    return _array(array, interface, strides, dtype, device)
 
 
-def _element_strides(name: str, shape: Tuple[int, ...], byte_strides: Optional[Sequence[int]], size: int) -> Strides:
-    if byte_strides is None or len(shape) != 4:
-        return DENSE
-    if any(stride % size for stride in byte_strides):
-        raise ValueError(f"{name} has the strides {tuple(byte_strides)} in bytes; expected multiples of {size}")
-    n, c, h, w = (stride // size for stride in byte_strides)
-    strides = (n, c, h, w)
+def _describe_mask(mask: Any, image_shape: Tuple[int, ...]) -> Array:
+    """A mask, with the strides that it has when it is broadcast to the images."""
+    interface, device = _interface("mask", mask)
+    dtype = MASKS.get(interface["typestr"])
+    if dtype is None:
+        raise TypeError(_wrong_dtype("mask", mask, interface, "bool, uint8 or float32", "float32"))
+    shape, strides = tuple(interface["shape"]), _element_strides("mask", interface)
+    if strides is None:
+        strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    missing = len(image_shape) - len(shape)
+    fits = all(size in (1, image_size) for size, image_size in zip(shape, image_shape[missing:]))
+    if missing < 0 or not fits:
+        raise ValueError(
+            f"mask has the shape {shape}, which does not broadcast to that of the images, {image_shape}: expected "
+            "(H, W), (N, 1, H, W) or (N, C, H, W), where any size may be 1"
+        )
+    repeated = (0,) * missing + tuple(0 if size == 1 else stride for size, stride in zip(shape, strides))
+    _refuse_one_value("mask", repeated, image_shape)
+    return _array(mask, interface, repeated, dtype, device)
+
+
+def _refuse_one_value(name: str, strides: Strides, shape: Tuple[int, ...]) -> None:
     if strides == DENSE and any(size > 1 for size in shape):
         # To the library four zeros mean "dense", so these strides would read memory that is not there.
         raise ValueError(f"{name} is one value broadcast along every axis; copy it into an array of its own")
-    return strides
 
 
-def describe_images(img1: Any, img2: Any) -> Tuple[Array, Array]:
-    """The two images; a ValueError if they do not belong together."""
+def _array(array: Any, interface: Dict[str, Any], strides: Strides, dtype: int, device: str) -> Array:
+    address, read_only = interface["data"]
+    dense = interface.get("strides") is None
+    shape, stream = tuple(interface["shape"]), interface.get("stream")
+    return Array(array, address, shape, strides, dtype, device, dense, bool(read_only), stream)
+
+
+def _wrong_dtype(name: str, array: Any, interface: Dict[str, Any], known: str, usual: str) -> str:
+    dtype = getattr(array, "dtype", interface["typestr"])
+    return f"{name} has the dtype {dtype}; expected {known}: convert it, as with {name}.astype('{usual}')"
+
+
+def _element_strides(name: str, interface: Dict[str, Any]) -> Optional[Tuple[int, ...]]:
+    """Strides in elements; None: the array is C-contiguous."""
+    byte_strides, size = interface.get("strides"), int(interface["typestr"][2:])
+    if byte_strides is None:
+        return None
+    if any(stride % size for stride in byte_strides):
+        raise ValueError(f"{name} has the strides {tuple(byte_strides)} in bytes; expected multiples of {size}")
+    return tuple(stride // size for stride in byte_strides)
+
+
+def describe_inputs(img1: Any, img2: Any, mask: Any) -> Inputs:
+    """The two images and the mask (or None); a ValueError if they do not belong together."""
     first, second = describe("img1", img1), describe("img2", img2)
     for name, image in (("img1", first), ("img2", second)):
         if len(image.shape) != 4:
             raise ValueError(f"{name} has the shape {image.shape}; expected four axes (N, C, H, W)")
     if first.shape != second.shape:
         raise ValueError(f"img1 has the shape {first.shape} and img2 {second.shape}; they must be equal")
-    if first.device != second.device:
-        raise ValueError(f"img1 is in {first.device} memory and img2 in {second.device} memory; they must be together")
-    return first, second
-
-
-class NumpyMemory:
-    """Results as NumPy arrays, computed before the call returns."""
-
-    stream: Optional[int] = None
-
-    def __init__(self) -> None:
-        import numpy
-
-        self._numpy = numpy
-
-    def device(self) -> ContextManager:
-        return nullcontext()
-
-    def empty(self, shape: Tuple[int, ...], dtype: int) -> Any:
-        return self._numpy.empty(shape, NAMES[dtype])
-
-
-class CupyMemory:
-    """Results as CuPy arrays of the images' device, computed on its current stream."""
-
-    def __init__(self, like: Any) -> None:
-        self._cupy = sys.modules["cupy"]
-        self._device = like.device
-
-    def device(self) -> ContextManager:
-        return self._device
-
-    @property
-    def stream(self) -> int:
-        return self._cupy.cuda.get_current_stream().ptr
-
-    def empty(self, shape: Tuple[int, ...], dtype: int) -> Any:
-        return self._cupy.empty(shape, NAMES[dtype])
-
-    def workspace(self, size: int) -> Any:
-        # CuPy's pool gives a freed block only to later work of the stream that is current now, the one used.
-        return self._cupy.empty(size, self._cupy.uint8)
-
-
-class CallerMemory:
-    """CUDA arrays of a library that we cannot allocate with: the caller brings results, and on a stream the workspace."""
-
-    def __init__(self, stream: Optional[int], workspace: Any) -> None:
-        self.stream = stream
-        self._workspace = workspace
-
-    def device(self) -> ContextManager:
-        return nullcontext()
-
-    def empty(self, shape: Tuple[int, ...], dtype: int) -> Any:
-        raise TypeError(f"pass an array of the shape {shape} for each result: arrays of this type cannot be made here")
-
-    def workspace(self, size: int) -> Any:
-        if self._workspace is None:
-            raise TypeError(f"pass workspace=, a CUDA array of at least {size} bytes, with stream=")
-        return self._workspace
-
-
-def memory_for(images: Tuple[Array, Array], stream: Optional[int], workspace: Any) -> Any:
-    """Where results and workspace come from, and the stream to use (None: compute before returning)."""
-    owner = images[0].owner
-    foreign = images[0].device == "cuda" and type(owner).__module__.partition(".")[0] != "cupy"
-    if not foreign and (stream is not None or workspace is not None):
-        raise TypeError("stream and workspace are for CUDA arrays of other libraries; PyTorch and CuPy have their own")
-    if images[0].device == "cpu":
-        return NumpyMemory()
-    if not foreign:
-        return CupyMemory(owner)
-    if stream is None:
-        # Without a stream the call runs synchronously on the legacy default stream, which is ordered after work on
-        # that stream only.
-        for name, image in zip(("img1", "img2"), images):
-            if image.stream not in (None, LEGACY_DEFAULT_STREAM):
-                raise ValueError(f"{name} is in use on stream {image.stream}: pass stream= and workspace=")
-    return CallerMemory(stream, workspace)
+    weights = None if mask is None else _describe_mask(mask, first.shape)
+    for name, other in (("img2", second), ("mask", weights)):
+        if other is not None and other.device != first.device:
+            raise ValueError(
+                f"img1 is in {first.device} memory and {name} in {other.device} memory; they must be together"
+            )
+    return Inputs(first, second, weights)
 
 
 def output(
@@ -192,31 +167,22 @@ def output(
     return array
 
 
-def run(
-    name: str,
-    images: Tuple[Array, Array],
-    prepared: Plan,
-    memory: Any,
-    *arrays: Optional[Array],
-) -> None:
-    """Calls `fssim_<name>`; `arrays` are the arguments between the options and the workspace."""
-    first, second = images
-    addresses = [None if array is None else array.address for array in arrays]
-    arguments = (first.address, second.address, *first.shape, prepared.options, *addresses)
+def _run(name: str, inputs: Inputs, prepared: Plan, memory: Any, *arguments: Any) -> None:
+    """Calls `fssim_<name>`; `arguments` are those between the options and the workspace, arrays among them."""
+    addresses = [argument.address if isinstance(argument, Array) else argument for argument in arguments]
+    options = prepared.options_with(None if inputs.mask is None else inputs.mask.address)
+    all_arguments = (inputs.img1.address, inputs.img2.address, *inputs.img1.shape, options, *addresses)
     stream = memory.stream
     if stream is None:
-        getattr(lib, f"fssim_{name}")(*arguments)
+        getattr(lib, f"fssim_{name}")(*all_arguments)
         return
     workspace = memory.workspace(prepared.workspace_bytes)
     interface = workspace.__cuda_array_interface__
-    getattr(lib, f"fssim_{name}_stream")(*arguments, interface["data"][0], _byte_size(interface), stream)
+    getattr(lib, f"fssim_{name}_stream")(*all_arguments, interface["data"][0], _byte_size(interface), stream)
 
 
-def _byte_size(interface: dict) -> int:
-    size = int(interface["typestr"][2:])
-    for length in interface["shape"]:
-        size *= length
-    return size
+def _byte_size(interface: Dict[str, Any]) -> int:
+    return int(interface["typestr"][2:]) * prod(interface["shape"])
 
 
 def _gradient_dtypes(image: Array) -> Sequence[int]:
@@ -225,33 +191,34 @@ def _gradient_dtypes(image: Array) -> Sequence[int]:
     return (default,) if default == lib.FSSIM_DTYPE_F64 else (default, lib.FSSIM_DTYPE_F16)
 
 
-def forward(images: Tuple[Array, Array], chosen: Settings, memory: Any, out: Any) -> Any:
-    """SSIM into `out`, or into a new array."""
-    first, second = images
-    prepared = plan(first.device, first.shape, Layouts(first.layout, second.layout), chosen)
-    with memory.device():
-        ssim = output("out", out, prepared.output_shape, (gradient_dtype(first.dtype),), memory, dense=True)
-        run("forward", images, prepared, memory, ssim, None)
-    return ssim.owner
-
-
-def value_and_grad(
-    images: Tuple[Array, Array],
+def compute(
+    inputs: Inputs,
     chosen: Settings,
     memory: Any,
-    wanted: Tuple[bool, bool],
     out: Any,
-    given: Tuple[Any, Any],
+    wanted: Tuple[bool, bool] = (False, False),
+    given: Tuple[Any, Any] = (None, None),
+    terms: Optional[Terms] = None,
 ) -> Tuple[Any, Any, Any]:
-    """SSIM and the gradients that are wanted, into the arrays given or new ones."""
-    first, second = images
+    """SSIM, or with `terms` the three values of a loss, and the gradients wanted, into the arrays given or new ones."""
+    img1, img2, mask = inputs
+    n, c, h, w = img1.shape
     with memory.device():
         grads = [
-            output(name, array, first.shape, _gradient_dtypes(image), memory, dense=False) if want else None
-            for name, array, image, want in zip(("grad_img1", "grad_img2"), given, images, wanted)
+            output(name, array, (n, c, len(owned_rows(h, chosen)), w), _gradient_dtypes(image), memory, dense=False)
+            if want
+            else None
+            for name, array, image, want in zip(("grad_img1", "grad_img2"), given, (img1, img2), wanted)
         ]
         grad_layouts = [Layout() if grad is None else grad.layout for grad in grads]
-        prepared = plan(first.device, first.shape, Layouts(first.layout, second.layout, *grad_layouts), chosen)
-        ssim = output("out", out, prepared.output_shape, (gradient_dtype(first.dtype),), memory, dense=True)
-        run("value_and_grad", images, prepared, memory, ssim, *grads)
-    return (ssim.owner, *(None if grad is None else grad.owner for grad in grads))
+        mask_layout = None if mask is None else mask.layout
+        prepared = plan(img1.device, img1.shape, Layouts(img1.layout, img2.layout, *grad_layouts, mask_layout), chosen)
+        shape = prepared.output_shape if terms is None else (3, *prepared.output_shape)
+        values = output("out", out, shape, (gradient_dtype(img1.dtype),), memory, dense=True)
+        if terms is not None:
+            _run("loss", inputs, prepared, memory, *terms, values, *grads)
+        elif any(wanted):
+            _run("value_and_grad", inputs, prepared, memory, values, *grads)
+        else:
+            _run("forward", inputs, prepared, memory, values, None)
+    return (values.owner, *(None if grad is None else grad.owner for grad in grads))

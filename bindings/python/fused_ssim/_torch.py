@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import torch
 
 from . import _library as lib
-from ._plan import Layout, Layouts, Plan, Settings, gradient_dtype, plan
+from ._plan import Layout, Layouts, Plan, Settings, Terms, gradient_dtype, owned_rows, plan
 
 _OptionalTensor = Optional[torch.Tensor]
 
@@ -19,17 +19,56 @@ DTYPES = {
     torch.uint8: lib.FSSIM_DTYPE_U8,
     torch.float64: lib.FSSIM_DTYPE_F64,
 }
+# False is 0 and True is 1, as bytes that are 0 and bytes that are not.
+_MASK_DTYPES = {
+    torch.float32: lib.FSSIM_DTYPE_F32,
+    torch.bool: lib.FSSIM_DTYPE_U8,
+    torch.uint8: lib.FSSIM_DTYPE_U8,
+}
 _TENSOR_DTYPES = {constant: dtype for dtype, constant in DTYPES.items()}
 
 
-def checked(img1: torch.Tensor, img2: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-    """The two images, fit to be handed to the library; or a TypeError or ValueError that says what is wrong."""
+class Inputs(NamedTuple):
+    """What a call reads; the mask has the shape of the images, by its strides where it is smaller."""
+
+    img1: torch.Tensor
+    img2: torch.Tensor
+    mask: _OptionalTensor
+
+
+def checked(img1: torch.Tensor, img2: torch.Tensor, mask: _OptionalTensor) -> Inputs:
+    """What is fit to be handed to the library; or a TypeError or ValueError that says what is wrong."""
     img1, img2 = _checked_image("img1", img1), _checked_image("img2", img2)
     if img1.shape != img2.shape:
         raise ValueError(f"img1 has the shape {tuple(img1.shape)} and img2 {tuple(img2.shape)}; they must be equal")
-    if img1.device != img2.device:
-        raise ValueError(f"img1 is on {img1.device} and img2 on {img2.device}; they must be on one device")
-    return img1, img2
+    if mask is not None:
+        mask = _checked_mask(mask, img1.shape)
+    for name, other in (("img2", img2), ("mask", mask)):
+        if other is not None and other.device != img1.device:
+            raise ValueError(f"img1 is on {img1.device} and {name} on {other.device}; they must be on one device")
+    return Inputs(img1, img2, mask)
+
+
+def _checked_mask(mask: torch.Tensor, image_shape: torch.Size) -> torch.Tensor:
+    if not isinstance(mask, torch.Tensor):
+        raise TypeError(f"mask is a {type(mask).__name__}; expected a torch.Tensor, like the images")
+    if mask.dtype not in _MASK_DTYPES:
+        raise TypeError(
+            f"mask has the dtype {mask.dtype}; expected torch.bool, torch.uint8 or torch.float32: use mask.bool() or "
+            "mask.float()"
+        )
+    if mask.requires_grad:
+        raise ValueError("mask requires a gradient, but none is computed for it: use mask.detach()")
+    if mask.layout is not torch.strided:
+        raise ValueError(f"mask is a {mask.layout} tensor; expected a strided one")
+    try:
+        mask = mask.expand(image_shape)
+    except RuntimeError:
+        raise ValueError(
+            f"mask has the shape {tuple(mask.shape)}, which does not broadcast to that of the images, "
+            f"{tuple(image_shape)}: expected (H, W), (N, 1, H, W) or (N, C, H, W), where any size may be 1"
+        ) from None
+    return _addressable(mask)
 
 
 def _checked_image(name: str, image: torch.Tensor) -> torch.Tensor:
@@ -42,32 +81,35 @@ def _checked_image(name: str, image: torch.Tensor) -> torch.Tensor:
         raise ValueError(f"{name} has the shape {tuple(image.shape)}; expected four axes (N, C, H, W)")
     if image.device.type not in ("cpu", "cuda") or image.layout is not torch.strided:
         raise ValueError(f"{name} is a {image.layout} tensor on {image.device}; expected a strided one on cpu or cuda")
-    if image.is_neg() or (not any(image.stride()) and image.numel() > 1):
-        # Two kinds of view that a pointer and strides cannot express: a lazy negation (the imaginary part of a
-        # conjugate), and one value broadcast along every axis, whose strides would read as "dense".
-        image = image.resolve_neg().contiguous()
-    return image
+    return _addressable(image)
 
 
-def _plan(img1: torch.Tensor, img2: torch.Tensor, grads: Sequence[_OptionalTensor], chosen: Settings) -> Plan:
+def _addressable(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, or a copy of the two kinds of view that a pointer and strides cannot express: a lazy negation (the
+    imaginary part of a conjugate), and one value broadcast along every axis, whose strides would read as "dense"."""
+    if tensor.is_neg() or (not any(tensor.stride()) and tensor.numel() > 1):
+        return tensor.resolve_neg().contiguous()
+    return tensor
+
+
+def _layout(tensor: _OptionalTensor) -> Layout:
     # A gradient that nobody wants has no strides to give; those of its image may be unfit for an output.
-    layouts = Layouts(
-        *(Layout() if tensor is None else Layout(tensor.stride(), DTYPES[tensor.dtype]) for tensor in (img1, img2, *grads))
-    )
+    return Layout() if tensor is None else Layout(tensor.stride(), DTYPES[tensor.dtype])
+
+
+def _plan(inputs: Inputs, grads: Tuple[_OptionalTensor, _OptionalTensor], chosen: Settings) -> Plan:
+    img1, img2, mask = inputs
+    mask_layout = None if mask is None else Layout(mask.stride(), _MASK_DTYPES[mask.dtype])
+    layouts = Layouts(_layout(img1), _layout(img2), _layout(grads[0]), _layout(grads[1]), mask_layout)
     return plan(img1.device.type, tuple(img1.shape), layouts, chosen)
 
 
-def _run(
-    name: str,
-    img1: torch.Tensor,
-    img2: torch.Tensor,
-    prepared: Plan,
-    *tensors: _OptionalTensor,
-    before: Tuple[Any, ...] = (),
-) -> None:
-    """Calls `fssim_<name>`; `before` and then `tensors` are the arguments between the options and the workspace."""
-    pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
-    images = (img1.data_ptr(), img2.data_ptr(), *img1.shape, prepared.options, *before)
+def _run(name: str, inputs: Inputs, prepared: Plan, *arguments: Any) -> None:
+    """Calls `fssim_<name>`; `arguments` are those between the options and the workspace, tensors among them."""
+    img1, img2, mask = inputs
+    options = prepared.options_with(None if mask is None else mask.data_ptr())
+    addresses = [item.data_ptr() if isinstance(item, torch.Tensor) else item for item in arguments]
+    all_arguments = (img1.data_ptr(), img2.data_ptr(), *img1.shape, options, *addresses)
     if img1.is_cuda:
         # Nothing needs record_stream: the workspace and the results are allocated while the stream that uses them is
         # current, and the caching allocator gives a freed block only to later work of that same stream. In a graph
@@ -75,9 +117,9 @@ def _run(
         workspace = torch.empty(prepared.workspace_bytes, dtype=torch.uint8, device=img1.device)
         stream = torch.cuda.current_stream(img1.device).cuda_stream
         call = getattr(lib, f"fssim_{name}_stream")
-        call(*images, *pointers, workspace.data_ptr(), prepared.workspace_bytes, stream)
+        call(*all_arguments, workspace.data_ptr(), prepared.workspace_bytes, stream)
     else:
-        getattr(lib, f"fssim_{name}")(*images, *pointers)
+        getattr(lib, f"fssim_{name}")(*all_arguments)
 
 
 def _precise(image: torch.Tensor) -> torch.dtype:
@@ -85,27 +127,58 @@ def _precise(image: torch.Tensor) -> torch.dtype:
     return _TENSOR_DTYPES[gradient_dtype(DTYPES[image.dtype])]
 
 
-def forward(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings) -> torch.Tensor:
-    """SSIM, with no graph."""
-    prepared = _plan(img1, img2, (None, None), chosen)
-    ssim = torch.empty(prepared.output_shape, dtype=_precise(img1), device=img1.device)
-    _run("forward", img1, img2, prepared, ssim, None)
-    return ssim
+def _owned(image: torch.Tensor, chosen: Settings) -> torch.Tensor:
+    """A view of the rows that have a gradient."""
+    if chosen.shard is None:
+        return image
+    rows = owned_rows(image.shape[2], chosen)
+    return image[:, :, rows.start : rows.stop]
+
+
+def compute(
+    inputs: Inputs,
+    chosen: Settings,
+    grads: Tuple[_OptionalTensor, _OptionalTensor] = (None, None),
+    terms: Optional[Terms] = None,
+) -> torch.Tensor:
+    """SSIM, or with `terms` the three values of a loss, with no graph; in the same pass the gradients, where they are
+    wanted, into `grads`."""
+    prepared = _plan(inputs, grads, chosen)
+    shape = prepared.output_shape if terms is None else (3, *prepared.output_shape)
+    values = torch.empty(shape, dtype=_precise(inputs.img1), device=inputs.img1.device)
+    if terms is not None:
+        _run("loss", inputs, prepared, *terms, values, *grads)
+    elif any(grad is not None for grad in grads):
+        _run("value_and_grad", inputs, prepared, values, *grads)
+    else:
+        _run("forward", inputs, prepared, values, None)
+    return values
 
 
 def value_and_grad(
-    img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, wanted: Tuple[bool, bool]
+    inputs: Inputs, chosen: Settings, wanted: Tuple[bool, bool], terms: Optional[Terms] = None
 ) -> Tuple[torch.Tensor, _OptionalTensor, _OptionalTensor]:
-    """SSIM and its gradients in one pass, with no graph. A gradient has the memory format of its image, and is float32
-    where that has fewer bits: the gradient of a mean over a large image is smaller than float16 can hold."""
-    images = (img1, img2)
-    grad_img1, grad_img2 = grads = [
+    """`compute` with new gradients, of the owned rows of a shard alone. A gradient has the memory format of its image,
+    and is float32 where that has fewer bits: the gradient of a mean over a large image is smaller than float16 can
+    hold."""
+    images = (_owned(inputs.img1, chosen), _owned(inputs.img2, chosen))
+    grad_img1, grad_img2 = grads = tuple(
         torch.empty_like(image, dtype=_precise(image)) if want else None for image, want in zip(images, wanted)
-    ]
-    prepared = _plan(img1, img2, grads, chosen)
-    ssim = torch.empty(prepared.output_shape, dtype=_precise(img1), device=img1.device)
-    _run("value_and_grad", img1, img2, prepared, ssim, *grads)
-    return ssim, grad_img1, grad_img2
+    )
+    return compute(inputs, chosen, grads, terms), grad_img1, grad_img2
+
+
+def _whole_gradients(
+    inputs: Inputs, chosen: Settings, wanted: Tuple[bool, ...], dtypes: Tuple[torch.dtype, torch.dtype]
+) -> Tuple[Tuple[_OptionalTensor, ...], Tuple[_OptionalTensor, ...]]:
+    """New gradients of the shape of the images, as autograd wants them, and what of them is to be written.
+
+    Rows that a shard does not own have the gradient 0 from it: that of the shard which owns them is complete.
+    """
+    make = torch.empty_like if chosen.shard is None else torch.zeros_like
+    images = zip(inputs[:2], wanted, dtypes)
+    grads = tuple(make(image, dtype=dtype) if want else None for image, want, dtype in images)
+    return grads, tuple(None if grad is None else _owned(grad, chosen) for grad in grads)
 
 
 class _SecondDerivative(torch.autograd.Function):
@@ -128,11 +201,11 @@ def _once_differentiable(backward: Callable) -> Callable:
     """
 
     @wraps(backward)
-    def first_derivative(ctx: Any, grad_ssim: torch.Tensor) -> Tuple[_OptionalTensor, ...]:
+    def first_derivative(ctx: Any, *upstream: torch.Tensor) -> Tuple[_OptionalTensor, ...]:
         if not torch.is_grad_enabled():
-            return backward(ctx, grad_ssim)
+            return backward(ctx, *upstream)
         with torch.no_grad():
-            grads = backward(ctx, grad_ssim)
+            grads = backward(ctx, *upstream)
         marker = torch.zeros((), requires_grad=True)
         return tuple(None if grad is None else _SecondDerivative.apply(grad, marker) for grad in grads)
 
@@ -140,7 +213,7 @@ def _once_differentiable(backward: Callable) -> Callable:
 
 
 class _Reduced(torch.autograd.Function):
-    """SSIM reduced to one value, or one for each image or channel.
+    """SSIM, or a training loss and its two parts, reduced to one value, or one for each image or channel.
 
     The gradient is computed in `forward`, by the pass that computes the value, and only scaled in `backward`. The
     alternatives cost more: a backward pass of its own filters everything again, or reads back three saved planes.
@@ -149,93 +222,74 @@ class _Reduced(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, img1, img2, chosen):  # noqa: D102
-        ssim, *grads = value_and_grad(img1, img2, chosen, ctx.needs_input_grad[:2])
+    def forward(ctx, img1, img2, mask, chosen, terms):  # noqa: D102
+        inputs, dtypes = Inputs(img1, img2, mask), (_precise(img1), _precise(img2))
+        grads, written = _whole_gradients(inputs, chosen, ctx.needs_input_grad[:2], dtypes)
+        values = compute(inputs, chosen, written, terms)
         ctx.save_for_backward(*grads)
         ctx.dtypes = (img1.dtype, img2.dtype)
-        return ssim
+        if terms is None:
+            return values
+        # Detached, since autograd does not let a view be changed in place, and `loss += ...` is what users write.
+        loss, *parts = (value.detach() for value in values)
+        ctx.mark_non_differentiable(*parts)
+        return (loss, *parts)
 
     @staticmethod
     @_once_differentiable
-    def backward(ctx, grad_ssim):  # noqa: D102
-        if grad_ssim.dim() > 0:
-            grad_ssim = grad_ssim.reshape(grad_ssim.shape + (1,) * (4 - grad_ssim.dim()))
+    def backward(ctx, upstream, *_):  # noqa: D102
+        if upstream.dim() > 0:
+            upstream = upstream.reshape(upstream.shape + (1,) * (4 - upstream.dim()))
         # Rounded to the image's dtype after scaling: a loss scaled for float16 keeps its gradients out of zero.
         grads = zip(ctx.saved_tensors, ctx.dtypes)
-        return (*(None if grad is None else (grad * grad_ssim).to(dtype) for grad, dtype in grads), None)
+        return (*(None if grad is None else (grad * upstream).to(dtype) for grad, dtype in grads), None, None, None)
 
 
 class _Map(torch.autograd.Function):
     """The SSIM map.
 
-    Every pixel has an upstream gradient of its own, so nothing but the two images can be kept from `forward`;
-    `backward` computes the moments again, which takes less memory traffic than saving and loading three planes.
+    Every pixel has an upstream gradient of its own, so nothing but the inputs can be kept from `forward`; `backward`
+    computes the moments again, which takes less memory traffic than saving and loading three planes.
     """
 
     @staticmethod
-    def forward(ctx, img1, img2, chosen):  # noqa: D102
-        ctx.save_for_backward(img1, img2)
+    def forward(ctx, img1, img2, mask, chosen):  # noqa: D102
+        ctx.save_for_backward(img1, img2, mask)
         ctx.chosen = chosen
-        return forward(img1, img2, chosen)
+        return compute(Inputs(img1, img2, mask), chosen)
 
     @staticmethod
     @_once_differentiable
-    def backward(ctx, grad_ssim):  # noqa: D102
-        img1, img2 = ctx.saved_tensors
-        wanted = zip((img1, img2), ctx.needs_input_grad)
-        grads = [torch.empty_like(image) if want else None for image, want in wanted]
-        prepared = _plan(img1, img2, grads, ctx.chosen)
-        _run("backward", img1, img2, prepared, None, grad_ssim.contiguous(), *grads)
-        return (*grads, None)
+    def backward(ctx, upstream):  # noqa: D102
+        inputs, chosen = Inputs(*ctx.saved_tensors), ctx.chosen
+        dtypes = (inputs.img1.dtype, inputs.img2.dtype)
+        grads, written = _whole_gradients(inputs, chosen, ctx.needs_input_grad[:2], dtypes)
+        _run("backward", inputs, _plan(inputs, written, chosen), None, upstream.contiguous(), *written)
+        return (*grads, None, None)
 
 
-def ssim(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, train: bool = True) -> torch.Tensor:
+def _recorded(inputs: Inputs) -> bool:
+    """Whether PyTorch records a graph for these images."""
+    return torch.is_grad_enabled() and (inputs.img1.requires_grad or inputs.img2.requires_grad)
+
+
+def ssim(
+    img1: torch.Tensor, img2: torch.Tensor, mask: _OptionalTensor, chosen: Settings, train: bool = True
+) -> torch.Tensor:
     """SSIM; a node of the autograd graph if `train` and PyTorch records one."""
-    img1, img2 = checked(img1, img2)
-    if not (train and torch.is_grad_enabled() and (img1.requires_grad or img2.requires_grad)):
-        return forward(img1, img2, chosen)
-    function = _Map if chosen.reduction == lib.FSSIM_REDUCTION_MAP else _Reduced
-    return function.apply(img1, img2, chosen)
-
-
-def loss_and_grad(
-    img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, pixel: int, lambda_: float, wanted: Sequence[bool]
-) -> Tuple[torch.Tensor, _OptionalTensor, _OptionalTensor]:
-    """The loss and its gradients in one pass, with no graph. Gradients as those of `value_and_grad`."""
+    inputs = checked(img1, img2, mask)
+    if not (train and _recorded(inputs)):
+        return compute(inputs, chosen)
     if chosen.reduction == lib.FSSIM_REDUCTION_MAP:
-        raise ValueError('reduction is "map"; a loss takes "mean", "image" or "channel"')
-    grad_img1, grad_img2 = grads = [
-        torch.empty_like(image, dtype=_precise(image)) if want else None for image, want in zip((img1, img2), wanted)
-    ]
-    prepared = _plan(img1, img2, grads, chosen)
-    # The loss, the pixel loss and the dissimilarity.
-    values = torch.empty((3, *prepared.output_shape), dtype=_precise(img1), device=img1.device)
-    _run("loss", img1, img2, prepared, values, *grads, before=(pixel, lambda_))
-    return values[0], grad_img1, grad_img2
+        return _Map.apply(*inputs, chosen)
+    return _Reduced.apply(*inputs, chosen, None)
 
 
-class _Loss(torch.autograd.Function):
-    """The training loss, whose gradient is computed with it, as in `_Reduced`."""
-
-    @staticmethod
-    def forward(ctx, img1, img2, chosen, pixel, lambda_):  # noqa: D102
-        value, *grads = loss_and_grad(img1, img2, chosen, pixel, lambda_, ctx.needs_input_grad[:2])
-        ctx.save_for_backward(*grads)
-        ctx.dtypes = (img1.dtype, img2.dtype)
-        return value
-
-    @staticmethod
-    @_once_differentiable
-    def backward(ctx, grad_loss):  # noqa: D102
-        if grad_loss.dim() > 0:
-            grad_loss = grad_loss.reshape(grad_loss.shape + (1,) * (4 - grad_loss.dim()))
-        grads = zip(ctx.saved_tensors, ctx.dtypes)
-        return (*(None if grad is None else (grad * grad_loss).to(dtype) for grad, dtype in grads), None, None, None)
-
-
-def loss(img1: torch.Tensor, img2: torch.Tensor, chosen: Settings, pixel: int, lambda_: float) -> torch.Tensor:
-    """The training loss; a node of the autograd graph if PyTorch records one."""
-    img1, img2 = checked(img1, img2)
-    if not (torch.is_grad_enabled() and (img1.requires_grad or img2.requires_grad)):
-        return loss_and_grad(img1, img2, chosen, pixel, lambda_, (False, False))[0]
-    return _Loss.apply(img1, img2, chosen, pixel, lambda_)
+def loss(
+    img1: torch.Tensor, img2: torch.Tensor, mask: _OptionalTensor, chosen: Settings, terms: Terms
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The training loss, a node of the autograd graph if PyTorch records one, and its two parts, which are none."""
+    inputs = checked(img1, img2, mask)
+    if not _recorded(inputs):
+        return tuple(compute(inputs, chosen, terms=terms))
+    return _Reduced.apply(*inputs, chosen, terms)

@@ -36,6 +36,14 @@ def test_minimal_steps_towards_the_target():
     assert 0 < before < after < 1
 
 
+def test_splatting_shows_what_the_mask_leaves_out():
+    import_torch()
+    output = run("splatting.py", "--steps", 100, "--device", "cpu")
+    losses = [float(loss) for loss in re.findall(r"loss (\S+)", output)]
+    assert losses[-1] < losses[0] / 10
+    assert float(re.search(r"the splats are (\S+) from the scene", output).group(1)) < 0.1
+
+
 def test_compare_finds_the_noisy_half():
     output = run("compare.py")
     assert 0.2 < float(re.search(r"SSIM +(\S+)", output).group(1)) < 0.99
@@ -55,8 +63,8 @@ def readme_blocks():
     return re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
 
 
-def test_the_readme_has_two_examples():
-    assert len(readme_blocks()) == 2
+def test_the_readme_has_three_examples():
+    assert len(readme_blocks()) == 3
 
 
 def test_the_pytorch_example_of_the_readme():
@@ -70,10 +78,24 @@ def test_the_pytorch_example_of_the_readme():
     assert names["value"].item() != pytest.approx(1 - names["loss"].item(), abs=1e-6)
 
 
+def test_the_loss_example_of_the_readme():
+    import_torch()
+    import torch
+
+    predicted, target = (torch.from_numpy(image) for image in images((1, 3, 32, 32)))
+    mask = torch.arange(32) > 4
+    names = {"predicted": predicted.requires_grad_(), "target": target, "mask": mask}
+    exec(readme_blocks()[1], names)
+    assert predicted.grad is not None
+    parts = 0.8 * names["l1"].item() + 0.2 * names["dissimilarity"].item()
+    assert names["loss"].item() == pytest.approx(parts, abs=1e-6)
+
+
 def test_the_numpy_example_of_the_readme():
     a, b = images((1, 3, 32, 32))
     names = {"a": a * np.float32(255), "b": b * np.float32(255), "image": np.zeros((8, 9, 3), np.float32)}
-    exec(readme_blocks()[1], names)
+    exec(readme_blocks()[2], names)
+    assert names["result"].loss > 0 and names["result"].grad_img1.shape == a.shape
     assert names["per_pixel"].shape == (1, 3, 22, 22) and names["grad_a"].shape == a.shape
     assert names["height_width_channels"].base is not None
     assert 0 < names["value"] < 1 and fused_ssim.ssim(a, b) > 0
