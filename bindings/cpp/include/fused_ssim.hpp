@@ -6,16 +6,14 @@
 //     const fused_ssim::Shape shape{1, 3, height, width};
 //     float ssim = fused_ssim::value(shape, img1, img2);
 //     float same = fused_ssim::value_and_grad(shape, img1, img2, grad_img1);
+//     float loss = fused_ssim::loss(shape, img1, img2, grad_img1).loss;    // 0.8 * L1 + 0.2 * (1 - SSIM)
 //
 // Every function that can fail throws fused_ssim::Error. The same functions with `try_` in front return the status
 // instead and never throw (fssim_last_error has the text); they are all there is when exceptions are switched off.
 #ifndef FUSED_SSIM_HPP
 #define FUSED_SSIM_HPP
 
-#include <cstddef>
-#include <cstdint>
-
-#include "fused_ssim.h"
+#include "fused_ssim_types.hpp"
 
 #if defined(__cpp_exceptions)
 #define FUSED_SSIM_EXCEPTIONS 1
@@ -26,146 +24,7 @@
 
 namespace fused_ssim {
 
-enum class Device : std::int32_t { Auto = FSSIM_DEVICE_AUTO, Cpu = FSSIM_DEVICE_CPU, Cuda = FSSIM_DEVICE_CUDA };
-enum class Padding : std::int32_t { Same = FSSIM_PADDING_SAME, Valid = FSSIM_PADDING_VALID };
-enum class Reduction : std::int32_t {
-    Mean = FSSIM_REDUCTION_MEAN,
-    PerImage = FSSIM_REDUCTION_PER_IMAGE,
-    PerChannel = FSSIM_REDUCTION_PER_CHANNEL,
-    Map = FSSIM_REDUCTION_MAP
-};
-enum class SaveFor : std::int32_t {
-    Img1 = FSSIM_SAVE_FOR_IMG1,
-    Img2 = FSSIM_SAVE_FOR_IMG2,
-    Both = FSSIM_SAVE_FOR_IMG1 | FSSIM_SAVE_FOR_IMG2
-};
-
-// Images, channels, rows, columns; each at least 1.
-struct Shape {
-    std::int64_t n = 1, c = 1, h = 0, w = 0;
-};
-
-// Elements (not bytes) from one image, channel, row, column to the next. All zero: dense NCHW.
-struct Strides {
-    std::int64_t n = 0, c = 0, h = 0, w = 0;
-
-    // Channels last: pixels are C numbers side by side.
-    [[nodiscard]] static constexpr Strides nhwc(const Shape& shape) noexcept {
-        return {shape.h * shape.w * shape.c, 1, shape.w * shape.c, shape.c};
-    }
-};
-
-enum class Dtype : std::int32_t {
-    F32 = FSSIM_DTYPE_F32,
-    F16 = FSSIM_DTYPE_F16,
-    BF16 = FSSIM_DTYPE_BF16,
-    U8 = FSSIM_DTYPE_U8,
-    F64 = FSSIM_DTYPE_F64
-};
-
-// An image to read, in host memory or on a CUDA device. The memory stays the caller's.
-struct Image {
-    const void* data;
-    Strides strides;
-    Dtype dtype;
-    // What each element is multiplied by on load; 0: 1, and for bytes data_range/255.
-    double scale = 0;
-
-    // Implicit, so that a dense image is just its pointer.
-    constexpr Image(const float* pixels, Strides layout = {}) noexcept : Image(pixels, Dtype::F32, layout) {}
-    constexpr Image(const double* pixels, Strides layout = {}) noexcept : Image(pixels, Dtype::F64, layout) {}
-    constexpr Image(const std::uint8_t* pixels, Strides layout = {}) noexcept : Image(pixels, Dtype::U8, layout) {}
-    constexpr Image(std::nullptr_t) noexcept : Image(nullptr, Dtype::F32) {}
-    // Any type, such as halves, for which C++17 has none.
-    constexpr Image(const void* pixels, Dtype type, Strides layout = {}, double factor = 0) noexcept
-        : data(pixels), strides(layout), dtype(type), scale(factor) {}
-};
-
-// Where a gradient goes; nullptr: it is not wanted. Neither its strides nor its type need be those of the image, except
-// that images of double have gradients of double.
-struct Gradient {
-    void* data;
-    Strides strides;
-    Dtype dtype;
-
-    constexpr Gradient() noexcept : Gradient(nullptr) {}
-    constexpr Gradient(std::nullptr_t) noexcept : Gradient(nullptr, Dtype::F32) {}
-    constexpr Gradient(float* pixels, Strides layout = {}) noexcept : Gradient(pixels, Dtype::F32, layout) {}
-    constexpr Gradient(double* pixels, Strides layout = {}) noexcept : Gradient(pixels, Dtype::F64, layout) {}
-    constexpr Gradient(void* pixels, Dtype type, Strides layout = {}) noexcept
-        : data(pixels), strides(layout), dtype(type) {}
-};
-
-// Where results go: floats, or for images of double doubles.
-struct Values {
-    void* data;
-
-    constexpr Values(float* values) noexcept : data(values) {}
-    constexpr Values(double* values) noexcept : data(values) {}
-    constexpr Values(std::nullptr_t) noexcept : data(nullptr) {}
-};
-
-// An upstream gradient: floats, or for images of double doubles; nullptr: ones.
-struct Upstream {
-    const void* data;
-
-    constexpr Upstream(const float* values) noexcept : data(values) {}
-    constexpr Upstream(const double* values) noexcept : data(values) {}
-    constexpr Upstream(std::nullptr_t) noexcept : data(nullptr) {}
-};
-
-// Scratch memory of a _stream call: workspace_size bytes on the device, 16-byte aligned, in use until the work enqueued
-// with it has completed.
-struct Workspace {
-    void* data = nullptr;
-    std::size_t bytes = 0;
-};
-
-// Everything that has a default: Options().padding(Padding::Valid).data_range(255).
-class Options {
-  public:
-    // Where the library is older than this header and does not know its options, the first call that uses them says so.
-    Options() noexcept {
-        if (fssim_options_init(&raw_, sizeof raw_) != FSSIM_OK) raw_.struct_size = sizeof raw_;
-    }
-
-    Options& device(Device device) noexcept { return set(raw_.device, static_cast<std::int32_t>(device)); }
-    Options& padding(Padding padding) noexcept { return set(raw_.padding, static_cast<std::int32_t>(padding)); }
-    Options& reduction(Reduction reduction) noexcept {
-        return set(raw_.reduction, static_cast<std::int32_t>(reduction));
-    }
-    Options& saved_for(SaveFor images) noexcept { return set(raw_.saved_for, static_cast<std::int32_t>(images)); }
-    // Standard deviation of the window in pixels. Default 1.5.
-    Options& sigma(double sigma) noexcept { return set(raw_.sigma, sigma); }
-    // Largest possible minus smallest possible pixel value. Default 1.
-    Options& data_range(double range) noexcept { return set(raw_.data_range, range); }
-    Options& k1(double k1) noexcept { return set(raw_.k1, k1); }
-    Options& k2(double k2) noexcept { return set(raw_.k2, k2); }
-
-    // The C struct, for what has no member function here. Layouts are overwritten by those of the images of a call.
-    [[nodiscard]] fssim_options& raw() noexcept { return raw_; }
-    [[nodiscard]] const fssim_options& raw() const noexcept { return raw_; }
-
-  private:
-    template <class T>
-    Options& set(T& member, T value) noexcept {
-        member = value;
-        return *this;
-    }
-
-    fssim_options raw_{};
-};
-
 namespace detail {
-
-inline void lay_out(fssim_layout& layout, Dtype dtype, const Strides& strides, double scale = 0) noexcept {
-    layout.dtype = static_cast<std::int32_t>(dtype);
-    layout.scale = scale;
-    layout.stride_n = strides.n;
-    layout.stride_c = strides.c;
-    layout.stride_h = strides.h;
-    layout.stride_w = strides.w;
-}
 
 inline fssim_options merge(const Options& options, const Image& img1, const Image& img2, const Gradient& grad_img1 = {},
                            const Gradient& grad_img2 = {}) noexcept {
@@ -207,6 +66,16 @@ inline fssim_options merge(const Options& options, const Image& img1, const Imag
                                 grad_img1.data, grad_img2.data);
 }
 
+// Computes the loss of a training step and the gradients of it that are wanted, in one pass. `loss` receives three values
+// for each of the reduction's: [3][values], first every loss, then every pixel part, then every dissimilarity.
+[[nodiscard]] inline fssim_status try_loss(const Shape& shape, const Image& img1, const Image& img2, Values loss,
+                                           const Gradient& grad_img1 = {}, const Gradient& grad_img2 = {},
+                                           const LossTerms& terms = {}, const Options& options = {}) noexcept {
+    const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
+    return fssim_loss(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged,
+                      static_cast<std::int32_t>(terms.pixel), terms.lambda, loss.data, grad_img1.data, grad_img2.data);
+}
+
 // The _stream forms enqueue on the caller's CUDA stream (a CUstream or cudaStream_t) and return at once.
 [[nodiscard]] inline fssim_status try_forward_stream(const Shape& shape, const Image& img1, const Image& img2,
                                                      Values ssim, void* saved, const Workspace& workspace, void* stream,
@@ -233,6 +102,16 @@ inline fssim_options merge(const Options& options, const Image& img1, const Imag
     const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
     return fssim_value_and_grad_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged, ssim.data,
                                        grad_img1.data, grad_img2.data, workspace.data, workspace.bytes, stream);
+}
+
+[[nodiscard]] inline fssim_status try_loss_stream(const Shape& shape, const Image& img1, const Image& img2, Values loss,
+                                                  const Gradient& grad_img1, const Gradient& grad_img2,
+                                                  const Workspace& workspace, void* stream, const LossTerms& terms = {},
+                                                  const Options& options = {}) noexcept {
+    const fssim_options merged = detail::merge(options, img1, img2, grad_img1, grad_img2);
+    return fssim_loss_stream(img1.data, img2.data, shape.n, shape.c, shape.h, shape.w, &merged,
+                             static_cast<std::int32_t>(terms.pixel), terms.lambda, loss.data, grad_img1.data,
+                             grad_img2.data, workspace.data, workspace.bytes, stream);
 }
 
 [[nodiscard]] inline fssim_status try_workspace_size(const Shape& shape, std::size_t& bytes,
@@ -281,11 +160,11 @@ inline void check(fssim_status status) {
 // `precise`: whether a double is returned.
 inline void require_one_value(const Options& options, const Image& img1, bool precise) {
     if (options.raw().reduction != FSSIM_REDUCTION_MEAN)
-        throw Error(FSSIM_ERROR_OPTION, "one value is returned, so reduction must be Mean; forward and "
-                                        "value_and_grad_into write the values of the others");
+        throw Error(FSSIM_ERROR_OPTION, "one value is returned, so reduction must be Mean; forward, "
+                                        "value_and_grad_into and loss_into write the values of the others");
     if ((img1.dtype == Dtype::F64) != precise)
         throw Error(FSSIM_ERROR_LAYOUT, "img1: images of F64 have values of double: value<double>, "
-                                        "value_and_grad<double>; others have values of float");
+                                        "value_and_grad<double>, loss<double>; others have values of float");
 }
 
 }    // namespace detail
@@ -309,7 +188,25 @@ template <class T = float>
     return ssim;
 }
 
-// The functions from here on are those with `try_` in front, and throw. `value_and_grad_into` is try_value_and_grad.
+// A loss and its two parts: loss = (1 - lambda) * pixel + lambda * dissimilarity.
+template <class T>
+struct Loss {
+    T loss, pixel, dissimilarity;
+};
+
+// The loss of a training step on images in host memory, with its parts, and the gradients that are wanted. T: float, or
+// double for images of double.
+template <class T = float>
+[[nodiscard]] Loss<T> loss(const Shape& shape, const Image& img1, const Image& img2, const Gradient& grad_img1 = {},
+                           const Gradient& grad_img2 = {}, const LossTerms& terms = {}, const Options& options = {}) {
+    detail::require_one_value(options, img1, std::is_same_v<T, double>);
+    T values[3] = {};
+    detail::check(try_loss(shape, img1, img2, values, grad_img1, grad_img2, terms, options));
+    return {values[0], values[1], values[2]};
+}
+
+// The functions from here on are those with `try_` in front, and throw. `value_and_grad_into` is try_value_and_grad, and
+// `loss_into` try_loss.
 inline void forward(const Shape& shape, const Image& img1, const Image& img2, Values ssim, void* saved = nullptr,
                     const Options& options = {}) {
     detail::check(try_forward(shape, img1, img2, ssim, saved, options));
@@ -324,6 +221,12 @@ inline void value_and_grad_into(const Shape& shape, const Image& img1, const Ima
                                 const Gradient& grad_img1, const Gradient& grad_img2 = {},
                                 const Options& options = {}) {
     detail::check(try_value_and_grad(shape, img1, img2, ssim, grad_img1, grad_img2, options));
+}
+
+inline void loss_into(const Shape& shape, const Image& img1, const Image& img2, Values loss,
+                      const Gradient& grad_img1 = {}, const Gradient& grad_img2 = {}, const LossTerms& terms = {},
+                      const Options& options = {}) {
+    detail::check(try_loss(shape, img1, img2, loss, grad_img1, grad_img2, terms, options));
 }
 
 inline void forward_stream(const Shape& shape, const Image& img1, const Image& img2, Values ssim, void* saved,
@@ -342,6 +245,12 @@ inline void value_and_grad_stream(const Shape& shape, const Image& img1, const I
                                   const Gradient& grad_img1, const Gradient& grad_img2, const Workspace& workspace,
                                   void* stream, const Options& options = {}) {
     detail::check(try_value_and_grad_stream(shape, img1, img2, ssim, grad_img1, grad_img2, workspace, stream, options));
+}
+
+inline void loss_stream(const Shape& shape, const Image& img1, const Image& img2, Values loss,
+                        const Gradient& grad_img1, const Gradient& grad_img2, const Workspace& workspace, void* stream,
+                        const LossTerms& terms = {}, const Options& options = {}) {
+    detail::check(try_loss_stream(shape, img1, img2, loss, grad_img1, grad_img2, workspace, stream, terms, options));
 }
 
 // Bytes that the _stream calls need as workspace.

@@ -13,6 +13,10 @@ static void try_functions_work_without_exceptions() {
     CHECK(ssim > 0 && ssim < 1 && gradient[77] != 0);
     CHECK_OK(fused_ssim::try_workspace_size(shape, bytes));
     CHECK(bytes > 0);
+    float loss[3] = {-1, -1, -1};
+    const fused_ssim::Options masked = fused_ssim::Options().mask(y.data(), fused_ssim::MaskMode::Normalized);
+    CHECK_OK(fused_ssim::try_loss(shape, x.data(), y.data(), loss, gradient.data(), {}, {}, masked));
+    CHECK(loss[0] > 0 && loss[1] == 0.25f && loss[2] > 0);
     CHECK_STATUS(fused_ssim::try_forward(shape, nullptr, y.data(), &ssim), FSSIM_ERROR_NULL_POINTER);
 }
 
