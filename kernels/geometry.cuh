@@ -31,8 +31,9 @@ constexpr int TILE_COLUMNS = 32;
 constexpr int TILE_VALUE_THREADS = 192;
 constexpr int TILE_FUSED_THREADS = 288;
 
-// Blocks of tile.cu with the gradient that fit a multiprocessor at once.
-constexpr int TILE_BLOCKS_PER_MULTIPROCESSOR = 3;
+// Blocks of tile.cu that fit a multiprocessor at once: for the value alone, and with the gradient.
+constexpr int TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR = 8;
+constexpr int TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR = 3;
 
 // Bytes of dynamic shared memory of a block of value.cu, of backward.cu and of value_and_grad.cu.
 constexpr int VALUE_SHARED_BYTES = 17920;
@@ -45,6 +46,18 @@ constexpr int TILE_FUSED_SHARED_BYTES = 43008;
 
 // Threads of the reduction's block.
 constexpr int REDUCE_THREADS = 256;
+
+// What the elements of an image or a gradient are: 32-bit, IEEE half and bfloat16 floating point, bytes.
+constexpr int ELEMENT_F32 = 0;
+constexpr int ELEMENT_F16 = 1;
+constexpr int ELEMENT_BF16 = 2;
+constexpr int ELEMENT_U8 = 3;
+
+// What is done to the elements of both images on load: nothing, because they are f32 in the right range; they are f32, and
+// are multiplied by their scales; they are converted as well.
+constexpr int PIXELS_PLAIN = 0;
+constexpr int PIXELS_SCALED = 1;
+constexpr int PIXELS_CONVERTED = 2;
 
 // How the upstream gradient is read: ones; upstream[plane / planes_per_group]; upstream[plane][row - map_top][column -
 // map_left].

@@ -8,15 +8,16 @@ template <typename FILTERED_AT>
 struct GradientGroups {
     const StripParams& p;
     const float* filtered;
-    const float* img1;    // the group's pixels in the row of the stage
-    const float* img2;
-    float* grad;
+    const char* img1;    // the group's pixels in the row of the stage
+    const char* img2;
+    char* grad;
     int row;    // of the stage, from the strip's first
     int rows;
     int columns;    // of the group that lie in the image and in the strip
-    bool vector;    // 16-byte accesses are possible in every row
+    bool loads_quads;     // of both images, in every row
+    bool stores_quads;    // of the gradient, in every row
     float scale;
-    float x[GROUP];
+    float x[GROUP];    // of the stage: bits of the elements, then sums and differences of pixels
     float y[GROUP];
 
     // The rows of the thread's first stage begin at stage_row.
@@ -32,11 +33,8 @@ struct GradientGroups {
         row = image_row - strip.row;
         rows = strip.row_end - strip.row;
         columns = min(GROUP, min(strip.column + out_columns, p.width) - column);
-        const bool unit_stride = p.img1.stride_w == 1 && p.img2.stride_w == 1 && p.grad.stride_w == 1;
-        const bool whole_rows = ((p.img1.stride_h | p.img2.stride_h | p.grad.stride_h) & (GROUP - 1)) == 0;
-        const size_t addresses =
-            reinterpret_cast<size_t>(img1) | reinterpret_cast<size_t>(img2) | reinterpret_cast<size_t>(grad);
-        vector = unit_stride && whole_rows && addresses % (GROUP * sizeof(float)) == 0 && columns == GROUP;
+        loads_quads = has_quads(p.img1, img1) && has_quads(p.img2, img2) && columns == GROUP;
+        stores_quads = has_quads(p.grad, grad) && columns == GROUP;
         scale = p.grad_scale;
         if (p.upstream_mode == UPSTREAM_GROUP) scale *= p.upstream[strip.plane / p.planes_per_group];
     }
@@ -49,16 +47,21 @@ struct GradientGroups {
     // Starts loading the pixels of this stage, which were read before and come from L1 or L2 now.
     __device__ __forceinline__ void fetch() {
         if (!active()) return;
-        if (vector) {
-            load_group(img1, x);
-            load_group(img2, y);
+        if (loads_quads && p.pixel_mode != PIXELS_CONVERTED) {
+            load_quad(img1, sizeof(float), x);
+            load_quad(img2, sizeof(float), y);
             return;
         }
-#pragma unroll
-        for (int i = 0; i < GROUP; i++) {
-            x[i] = i < columns ? __ldg(img1 + i * p.img1.stride_w) : 0.0f;
-            y[i] = i < columns ? __ldg(img2 + i * p.img2.stride_w) : 0.0f;
+        if (loads_quads) {
+            load_quad(img1, p.img1.element_bytes, x);
+            load_quad(img2, p.img2.element_bytes, y);
+            return;
         }
+        bool valid[GROUP];
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) valid[i] = i < columns;
+        load_bits(img1, p.img1.stride_w, p.img1.element_bytes, valid, x);
+        load_bits(img2, p.img2.stride_w, p.img2.element_bytes, valid, y);
     }
 
     // The rest of the stage that fetch() began.
@@ -68,7 +71,7 @@ struct GradientGroups {
             float g[PARTIALS][GROUP];
 #pragma unroll
             for (int i = 0; i < PARTIALS; i++) horizontal_filter(from + i * FILTERED_AT::PLANE, p, g[i]);
-            scale_pixels(x, y, p);
+            sums_and_differences(x, y, loads_quads, p);
             write(g);
         }
         row += STAGE_ROWS;
@@ -80,17 +83,14 @@ struct GradientGroups {
     __device__ __forceinline__ void write(const float (&g)[PARTIALS][GROUP]) const {
         float out[GROUP];
 #pragma unroll
-        for (int i = 0; i < GROUP; i++) {
-            const float u = x[i] + y[i];
-            const float v = x[i] - y[i];
-            out[i] = scale * fmaf(u, g[1][i], fmaf(v, g[2][i], g[0][i]));
-        }
-        if (vector) {
-            store_group(grad, out);
+        for (int i = 0; i < GROUP; i++) out[i] = scale * fmaf(x[i], g[1][i], fmaf(y[i], g[2][i], g[0][i]));
+        if (stores_quads) {
+            store_quad(grad, p.grad.element, out);
             return;
         }
+        bool valid[GROUP];
 #pragma unroll
-        for (int i = 0; i < GROUP; i++)
-            if (i < columns) grad[i * p.grad.stride_w] = out[i];
+        for (int i = 0; i < GROUP; i++) valid[i] = i < columns;
+        store_elements(grad, p.grad.stride_w, p.grad.element, valid, out);
     }
 };

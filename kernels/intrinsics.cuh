@@ -9,6 +9,27 @@ __device__ __forceinline__ float reciprocal(float x) {
     return y;
 }
 
+// 16-bit floating point, by its bits; numbers are rounded to the nearest, ties to even.
+__device__ __forceinline__ float half_to_float(unsigned short bits) {
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+    return x;
+}
+__device__ __forceinline__ unsigned short float_to_half(float x) {
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+    return bits;
+}
+__device__ __forceinline__ float bfloat16_to_float(unsigned short bits) {
+    return __uint_as_float(static_cast<unsigned>(bits) << 16);
+}
+// In integers, because not all GPUs have an instruction for it.
+__device__ __forceinline__ unsigned short float_to_bfloat16(float x) {
+    const unsigned bits = __float_as_uint(x);
+    if (x != x) return static_cast<unsigned short>(bits >> 16 | 0x40);
+    return static_cast<unsigned short>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 // Dynamic shared memory of the block, 128-byte aligned.
 __device__ __forceinline__ float* dynamic_shared() {
     extern __shared__ __align__(128) float shared_floats[];

@@ -6,11 +6,13 @@
 
 // One image or gradient: element (n, c, h, w) is at data + n*stride_n + c*stride_c + h*stride_h + w*stride_w.
 struct Image {
-    float* data;
-    long long stride_n;
+    char* data;
+    long long stride_n;    // in bytes, as the others
     long long stride_c;
     long long stride_h;
     long long stride_w;
+    int element;          // ELEMENT_*
+    int element_bytes;    // of one element
 };
 
 // One launch of a strip kernel. Block b works on strip b % strips, row chunk b / strips % chunks, plane
@@ -40,12 +42,14 @@ struct StripParams {
     int saved_pitch;
     int upstream_mode;    // UPSTREAM_*
     int planes_per_group;
-    float scale;             // multiplied onto every pixel on load: a power of two, 1 for the default range
+    int pixel_mode;          // PIXELS_*
+    float scale1;            // multiplied onto every pixel of img1 on load
+    float scale2;            // multiplied onto every pixel of img2 on load
     float two_c1;            // 2 (k1 L)^2, L being the range of the scaled pixels
     float two_c2;            // 2 (k2 L)^2
     float origin_squares;    // an origin is near if the squares of a stage about it add up to less
     float bright;            // origins above have to be left for much smaller samples
-    float grad_scale;        // multiplied onto every gradient element: scale / pixels averaged
+    float grad_scale;        // multiplied onto every gradient element: scale1 / pixels averaged
     float map_base;          // the map holds map_base - map_scale (1 - SSIM)
     float map_scale;
     float taps[WINDOW_TAPS];

@@ -11,11 +11,11 @@ constexpr int MOMENT_BUFFER = MOMENTS * ROW_PLANE;
 struct PixelColumns {
     const StripParams& p;
     float* out;           // buffers of MOMENTS planes, this thread's column
-    const float* img1;    // of the next row to load
-    const float* img2;
+    const char* img1;    // of the next row to load
+    const char* img2;
     int row;
     bool inside;            // the column lies in the image
-    float x[STAGE_ROWS];    // of the next stage; zero outside the image
+    float x[STAGE_ROWS];    // bits of the elements of the next stage, zero outside the image; then sums and differences
     float y[STAGE_ROWS];
     VerticalVariance u;
     VerticalVariance v;
@@ -35,19 +35,20 @@ struct PixelColumns {
     // Starts loading the rows of the next stage; the rest of a stage hides the latency.
     __device__ __forceinline__ void fetch() {
         if (inside) {
-            if (row >= 0 && row + STAGE_ROWS <= p.height) {
+            const bool all_rows = row >= 0 && row + STAGE_ROWS <= p.height;
+            if (all_rows && p.pixel_mode != PIXELS_CONVERTED) {
 #pragma unroll
                 for (int j = 0; j < STAGE_ROWS; j++) {
-                    x[j] = __ldg(img1 + j * p.img1.stride_h);
-                    y[j] = __ldg(img2 + j * p.img2.stride_h);
+                    x[j] = load_bits<unsigned>(img1 + j * p.img1.stride_h);
+                    y[j] = load_bits<unsigned>(img2 + j * p.img2.stride_h);
                 }
             } else {
+                bool valid[STAGE_ROWS];
 #pragma unroll
-                for (int j = 0; j < STAGE_ROWS; j++) {
-                    const bool valid = static_cast<unsigned>(row + j) < static_cast<unsigned>(p.height);
-                    x[j] = valid ? __ldg(img1 + j * p.img1.stride_h) : 0.0f;
-                    y[j] = valid ? __ldg(img2 + j * p.img2.stride_h) : 0.0f;
-                }
+                for (int j = 0; j < STAGE_ROWS; j++)
+                    valid[j] = static_cast<unsigned>(row + j) < static_cast<unsigned>(p.height);
+                load_bits(img1, p.img1.stride_h, p.img1.element_bytes, valid, x);
+                load_bits(img2, p.img2.stride_h, p.img2.element_bytes, valid, y);
             }
         }
         img1 += STAGE_ROWS * p.img1.stride_h;
@@ -57,16 +58,9 @@ struct PixelColumns {
 
     __device__ __forceinline__ void step(int buffer) {
         float* to = out + buffer * MOMENT_BUFFER;
-        float sum[STAGE_ROWS];
-        float difference[STAGE_ROWS];
-        scale_pixels(x, y, p);
-#pragma unroll
-        for (int j = 0; j < STAGE_ROWS; j++) {
-            sum[j] = x[j] + y[j];
-            difference[j] = x[j] - y[j];
-        }
-        u.step(sum, p, to, to + 2 * ROW_PLANE);
-        v.step(difference, p, to + ROW_PLANE, to + 3 * ROW_PLANE);
+        sums_and_differences(x, y, false, p);
+        u.step(x, p, to, to + 2 * ROW_PLANE);
+        v.step(y, p, to + ROW_PLANE, to + 3 * ROW_PLANE);
         fetch();
     }
 };

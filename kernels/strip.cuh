@@ -15,14 +15,14 @@
 // map_groups, partial_columns, gradient_groups; the kernels put them together.
 #pragma once
 
-#include "intrinsics.cuh"
-#include "params.cuh"
+#include "elements.cuh"
 
 constexpr int T = STRIP_THREADS;
 constexpr int RADIUS = WINDOW_TAPS / 2;
 constexpr int HALO = 2 * RADIUS;    // extra columns or rows that one filter needs
 constexpr int GROUP = 4;            // columns of a thread in a horizontal part: one 16-byte access
 constexpr int WINDOW = 16;          // floats that GROUP outputs need, in whole 16-byte accesses
+static_assert(GROUP == QUAD, "a group of pixels must be one access");
 static_assert(STAGE_ROWS == GROUP, "vertical and horizontal parts must give every thread the same number of pixels");
 static_assert(GROUP + HALO <= WINDOW && WINDOW % 4 == 0, "a window must hold the halo of its group");
 
@@ -58,8 +58,8 @@ struct Strip {
 
 __device__ __forceinline__ bool in_range(int index, int begin, int end) { return index >= begin && index < end; }
 
-__device__ __forceinline__ float* pixel_address(const Image& image, const StripParams& p, int plane, int row,
-                                                int column) {
+__device__ __forceinline__ char* pixel_address(const Image& image, const StripParams& p, int plane, int row,
+                                               int column) {
     const long long offset = plane / p.channels * image.stride_n + plane % p.channels * image.stride_c;
     return image.data + (offset + row * image.stride_h + column * image.stride_w);
 }
@@ -206,22 +206,39 @@ __device__ __forceinline__ void horizontal_variance(const float* means, const fl
     window_variance(mean_window, variance_window, p, mean, variance);
 }
 
-// The scale is the same for the whole grid, and 1 for the default range.
-__device__ __forceinline__ void scale_pixels(float (&x)[GROUP], float (&y)[GROUP], const StripParams& p) {
-    if (p.scale == 1.0f) return;
-#pragma unroll
-    for (int i = 0; i < GROUP; i++) {
-        x[i] *= p.scale;
-        y[i] *= p.scale;
-    }
+// Puts the sum and the difference of two pixels in their place, after scaling them. Of each only the result is rounded: the
+// difference of pixels that are nearly equal would drown in the roundings of the products.
+__device__ __forceinline__ void scaled_sum_and_difference(float& x, float& y, const StripParams& p) {
+    const float scaled = p.scale2 * y;
+    const float lost = fmaf(p.scale2, y, -scaled);
+    const float sum = fmaf(p.scale1, x, scaled) + lost;
+    y = fmaf(p.scale1, x, -scaled) - lost;
+    x = sum;
 }
 
-__device__ __forceinline__ void load_group(const float* in, float (&value)[GROUP]) {
-    const float4 quad = __ldg(reinterpret_cast<const float4*>(in));
-    value[0] = quad.x;
-    value[1] = quad.y;
-    value[2] = quad.z;
-    value[3] = quad.w;
+// Puts u = x + y and v = x - y in the place of the bits of both images' elements. packed: a quad of each was loaded at once.
+__device__ __forceinline__ void sums_and_differences(float (&x)[GROUP], float (&y)[GROUP], bool packed,
+                                                     const StripParams& p) {
+    if (p.pixel_mode == PIXELS_PLAIN) {
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) {
+            const float sum = x[i] + y[i];
+            y[i] = x[i] - y[i];
+            x[i] = sum;
+        }
+        return;
+    }
+    if (p.pixel_mode == PIXELS_CONVERTED) {
+        if (packed) {
+            convert_quad(x, p.img1.element);
+            convert_quad(y, p.img2.element);
+        } else {
+            convert_elements(x, p.img1.element);
+            convert_elements(y, p.img2.element);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < GROUP; i++) scaled_sum_and_difference(x[i], y[i], p);
 }
 
 __device__ __forceinline__ void store_group(float* out, const float (&value)[GROUP]) {

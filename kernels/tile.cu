@@ -59,6 +59,28 @@ __device__ __forceinline__ void store_column(float* column, const float (&value)
     for (int i = 0; i < GROUP; i++) column[i * PITCH] = value[i];
 }
 
+// The bits of every ROWS_AT_ONCE-th row of a column; outside the image, of the nearest one.
+template <typename TILE, typename ELEMENT>
+__device__ __forceinline__ void load_rows(const char* column, const Image& image, int first_row, int height,
+                                          float (&bits)[TILE::LOADS]) {
+#pragma unroll
+    for (int k = 0; k < TILE::LOADS; k++) {
+        const int near_row = min(max(first_row + k * TILE::ROWS_AT_ONCE, 0), height - 1);
+        bits[k] = load_bits<ELEMENT>(column + near_row * image.stride_h);
+    }
+}
+
+template <typename TILE>
+__device__ __forceinline__ void load_rows(const char* column, const Image& image, int first_row, int height,
+                                          float (&bits)[TILE::LOADS]) {
+    if (image.element_bytes == 1)
+        load_rows<TILE, unsigned char>(column, image, first_row, height, bits);
+    else if (image.element_bytes == 2)
+        load_rows<TILE, unsigned short>(column, image, first_row, height, bits);
+    else
+        load_rows<TILE, unsigned>(column, image, first_row, height, bits);
+}
+
 // Every thread has one column, and every ROWS_AT_ONCE-th row of it. All its pixels are on their way before the first is
 // used; outside the image the nearest one is loaded and not used, so that no load waits for a branch.
 template <typename TILE>
@@ -69,25 +91,27 @@ __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& t
     const int first_row = tile.row - TILE::MAP_HALO - RADIUS + static_cast<int>(threadIdx.x) / COLUMNS;
     const int column = tile.column - TILE::MAP_HALO - RADIUS + static_cast<int>(threadIdx.x) % COLUMNS;
     const int near_column = min(max(column, 0), p.width - 1);
-    const float* const img1 = pixel_address(p.img1, p, tile.plane, 0, near_column);
-    const float* const img2 = pixel_address(p.img2, p, tile.plane, 0, near_column);
+    const char* const img1 = pixel_address(p.img1, p, tile.plane, 0, near_column);
+    const char* const img2 = pixel_address(p.img2, p, tile.plane, 0, near_column);
     float x[TILE::LOADS];
     float y[TILE::LOADS];
-#pragma unroll
-    for (int k = 0; k < TILE::LOADS; k++) {
-        const int near_row = min(max(first_row + k * STEP, 0), p.height - 1);
-        x[k] = __ldg(img1 + near_row * p.img1.stride_h);
-        y[k] = __ldg(img2 + near_row * p.img2.stride_h);
+    if (p.pixel_mode != PIXELS_CONVERTED) {
+        load_rows<TILE, unsigned>(img1, p.img1, first_row, p.height, x);
+        load_rows<TILE, unsigned>(img2, p.img2, first_row, p.height, y);
+    } else {
+        load_rows<TILE>(img1, p.img1, first_row, p.height, x);
+        load_rows<TILE>(img2, p.img2, first_row, p.height, y);
+        convert_elements(x, p.img1.element);
+        convert_elements(y, p.img2.element);
     }
     float* const to = pixels + threadIdx.x;
 #pragma unroll
     for (int k = 0; k < TILE::LOADS; k++) {
         const unsigned row = first_row + k * STEP;
         const bool inside = column == near_column && row < static_cast<unsigned>(p.height);
-        const float sx = inside ? x[k] * p.scale : 0.0f;
-        const float sy = inside ? y[k] * p.scale : 0.0f;
-        to[k * STEP * COLUMNS] = sx + sy;
-        to[TILE::Pixels::PLANE + k * STEP * COLUMNS] = sx - sy;
+        scaled_sum_and_difference(x[k], y[k], p);
+        to[k * STEP * COLUMNS] = inside ? x[k] : 0.0f;
+        to[TILE::Pixels::PLANE + k * STEP * COLUMNS] = inside ? y[k] : 0.0f;
     }
 }
 
@@ -139,7 +163,7 @@ __device__ __forceinline__ CompensatedSum tile_map(const StripParams& p, const S
     return map.sum;
 }
 
-extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS)
+extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR)
     fssim_tile_value(const __grid_constant__ StripParams p) {
     float* const pixels = dynamic_shared();
     const Strip tile(p, TILE_COLUMNS);
@@ -147,7 +171,7 @@ extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS)
     write_block_sum<TILE_VALUE_THREADS>(sum, p.partials + blockIdx.x);
 }
 
-extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_BLOCKS_PER_MULTIPROCESSOR)
+extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
     fssim_tile_value_and_grad(const __grid_constant__ StripParams p) {
     float* const pixels = dynamic_shared();
     float* const partials = pixels;

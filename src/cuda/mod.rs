@@ -92,22 +92,16 @@ pub(crate) fn preload(ordinal: i32) -> Result<()> {
     with_cleanup(loaded, if keep { context.leave_and_keep() } else { context.leave() })
 }
 
-/// Refuses what only the CPU computes so far: the one place that says so. `gradients`: those that the call asks
-/// for; `loss`: whether it is a loss.
-pub(crate) fn refuse_unsupported(problem: &Problem, gradients: [bool; 2], loss: bool) -> Result<()> {
+/// Refuses what only the CPU computes so far: the one place that says so. `loss`: whether it is a loss.
+pub(crate) fn refuse_unsupported(problem: &Problem, loss: bool) -> Result<()> {
     let unsupported = |what: &str| Err(Error::Unsupported(format!("{what} is not supported on CUDA by this version")));
     if loss {
         return unsupported("fssim_loss");
     }
     for (i, name) in ["img1", "img2"].into_iter().enumerate() {
-        if problem.dtypes[i] != Dtype::F32 {
-            return unsupported(&format!("{name}: dtype {}", problem.dtypes[i].name()));
-        }
-        if problem.scales[i] != 1.0 {
-            return unsupported(&format!("{name}: scale {}", problem.scales[i]));
-        }
-        if gradients[i] && problem.grad_dtypes[i] != Dtype::F32 {
-            return unsupported(&format!("grad_{name}: dtype {}", problem.grad_dtypes[i].name()));
+        // A gradient is of f64 where its image is, and only there.
+        if problem.dtypes[i] == Dtype::F64 {
+            return unsupported(&format!("{name}: dtype F64"));
         }
     }
     if problem.window.shape() != WindowShape::Gaussian {

@@ -14,6 +14,8 @@ pub(crate) struct Image {
     pub stride_c: i64,
     pub stride_h: i64,
     pub stride_w: i64,
+    pub element: i32,
+    pub element_bytes: i32,
 }
 
 /// `StripParams` of `kernels/params.cuh`.
@@ -44,7 +46,9 @@ pub(crate) struct StripParams {
     pub saved_pitch: i32,
     pub upstream_mode: i32,
     pub planes_per_group: i32,
-    pub scale: f32,
+    pub pixel_mode: i32,
+    pub scale1: f32,
+    pub scale2: f32,
     pub two_c1: f32,
     pub two_c2: f32,
     pub origin_squares: f32,
@@ -142,12 +146,12 @@ mod tests {
             return;
         };
         let here = layout! {
-            Image { data, stride_n, stride_c, stride_h, stride_w }
+            Image { data, stride_n, stride_c, stride_h, stride_w, element, element_bytes }
             StripParams {
                 img1, img2, grad, map, saved_pu, saved_pv, saved_mean1, saved_mean2, upstream, partials, first_plane,
                 channels, height, width, map_top, map_left, map_bottom, map_right, strips, chunks, chunk_rows,
-                saved_pitch, upstream_mode, planes_per_group, scale, two_c1, two_c2,
-                origin_squares, bright, grad_scale, map_base, map_scale, taps, tap_tails,
+                saved_pitch, upstream_mode, planes_per_group, pixel_mode, scale1, scale2, two_c1,
+                two_c2, origin_squares, bright, grad_scale, map_base, map_scale, taps, tap_tails,
             }
             ReduceParams { partials, out, per_group, base, scale }
         };

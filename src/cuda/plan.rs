@@ -6,7 +6,7 @@ use super::cut::{Cut, Family};
 use super::params::{Image, Params, ReduceParams, StripParams};
 use super::{DevicePtr, Operation};
 use crate::geometry::*;
-use crate::layout::Strides;
+use crate::layout::{Dtype, Strides};
 use crate::problem::{Problem, Reduction};
 
 /// What of a device decides how work is cut up.
@@ -153,14 +153,22 @@ impl Planner<'_> {
     fn params(&self, swapped: bool) -> StripParams {
         let taps = self.problem.window.default_size().expect("refuse_unsupported let this size through");
         let Problem { shape, map, c1, c2, .. } = *self.problem;
-        let Units { scale, range } = Units::new(self.problem);
+        let Units { scales, range } = Units::new(self.problem);
         let squared = |factor: f64| (factor * range * range) as f32;
-        let sides = [(self.images[0], self.problem.img1), (self.images[1], self.problem.img2)];
-        let (first, second) = if swapped { (sides[1], sides[0]) } else { (sides[0], sides[1]) };
+        let dtypes = self.problem.dtypes;
+        let pixel_mode = match dtypes {
+            [Dtype::F32, Dtype::F32] if scales == [1.0; 2] => PIXELS_PLAIN,
+            [Dtype::F32, Dtype::F32] => PIXELS_SCALED,
+            _ => PIXELS_CONVERTED,
+        };
+        let img1 = image(self.images[0], self.problem.img1, dtypes[0]);
+        let img2 = image(self.images[1], self.problem.img2, dtypes[1]);
+        let [img1, img2] = in_order([img1, img2], swapped);
+        let [scale1, scale2] = in_order(scales, swapped).map(|scale| scale as f32);
         StripParams {
-            img1: image(first.0, first.1),
-            img2: image(second.0, second.1),
-            grad: image(DevicePtr::NULL, self.problem.grad_img1),
+            img1,
+            img2,
+            grad: image(DevicePtr::NULL, self.problem.grad_img1, Dtype::F32),
             map: DevicePtr::NULL,
             saved_pu: DevicePtr::NULL,
             saved_pv: DevicePtr::NULL,
@@ -182,7 +190,9 @@ impl Planner<'_> {
             saved_pitch: self.problem.saved_pitch() as i32,
             upstream_mode: UPSTREAM_NONE,
             planes_per_group: self.problem.planes_per_group() as i32,
-            scale: scale as f32,
+            pixel_mode,
+            scale1,
+            scale2,
             two_c1: squared(2.0 * f64::from(c1)),
             two_c2: squared(2.0 * f64::from(c2)),
             origin_squares: squared(f64::from(STAGE_ROWS) * ORIGIN_DISTANCE * ORIGIN_DISTANCE),
@@ -196,15 +206,17 @@ impl Planner<'_> {
     }
 
     fn with_gradient(&self, swapped: bool, grad: DevicePtr, upstream: DevicePtr) -> StripParams {
-        let strides = if swapped { self.problem.grad_img2 } else { self.problem.grad_img1 };
+        let Problem { grad_img1, grad_img2, grad_dtypes, .. } = self.problem;
+        let [strides, _] = in_order([grad_img1, grad_img2], swapped);
+        let [dtype, _] = in_order(*grad_dtypes, swapped);
+        let [scale, _] = in_order(Units::new(self.problem).scales, swapped);
         let upstream_mode = match self.problem.reduction {
             _ if upstream == DevicePtr::NULL => UPSTREAM_NONE,
             Reduction::Map => UPSTREAM_MAP,
             _ => UPSTREAM_GROUP,
         };
-        let grad_scale =
-            (self.problem.mean_factor() * self.problem.output.scale() * Units::new(self.problem).scale) as f32;
-        StripParams { grad: image(grad, strides), upstream, upstream_mode, grad_scale, ..self.params(swapped) }
+        let grad_scale = (self.problem.mean_factor() * self.problem.output.scale() * scale) as f32;
+        StripParams { grad: image(grad, *strides, dtype), upstream, upstream_mode, grad_scale, ..self.params(swapped) }
     }
 
     /// Splits `saved` into its planes: those of u^2 and v^2, then the mean part of each gradient that it serves.
@@ -301,17 +313,21 @@ const BRIGHT: f64 = 4.0;
 /// The units in which the kernels compute: the range is about 1, so that products of four pixels overflow and underflow as
 /// late in every range as in that of 1.
 struct Units {
-    /// A power of two, so that scaling rounds nothing.
-    scale: f64,
+    /// What the elements of both images are multiplied by: for at least one of them a power of two, so that scaling rounds
+    /// nothing. Bytes beside floats keep their exact values that way, and so do all where both images have the same scale.
+    scales: [f64; 2],
     /// The range of scaled pixels.
     range: f64,
 }
 
 impl Units {
     fn new(problem: &Problem) -> Units {
-        let range = 1.0 / f64::from(problem.inv_range);
+        // In the unit of the elements with the finer scale.
+        let [first, second] = problem.scales;
+        let unit = first.abs().min(second.abs());
+        let range = 1.0 / f64::from(problem.inv_range) / unit;
         let scale = (-range.log2().round()).exp2();
-        Units { scale, range: range * scale }
+        Units { scales: [first / unit * scale, second / unit * scale], range: range * scale }
     }
 }
 
@@ -320,13 +336,27 @@ fn tap_tails(taps: &[f32; WINDOW_TAPS as usize]) -> [f32; WINDOW_TAPS as usize -
     std::array::from_fn(|k| taps[k + 1..].iter().map(|&tap| f64::from(tap)).sum::<f64>() as f32)
 }
 
-fn image(data: DevicePtr, strides: Strides) -> Image {
+/// Both images' properties, in the order in which a launch takes the images.
+fn in_order<T>([first, second]: [T; 2], swapped: bool) -> [T; 2] {
+    if swapped { [second, first] } else { [first, second] }
+}
+
+fn image(data: DevicePtr, strides: Strides, dtype: Dtype) -> Image {
+    let bytes = |stride: usize| (stride * dtype.size()) as i64;
     Image {
         data,
-        stride_n: strides.n as i64,
-        stride_c: strides.c as i64,
-        stride_h: strides.h as i64,
-        stride_w: strides.w as i64,
+        stride_n: bytes(strides.n),
+        stride_c: bytes(strides.c),
+        stride_h: bytes(strides.h),
+        stride_w: bytes(strides.w),
+        element: match dtype {
+            Dtype::F32 => ELEMENT_F32,
+            Dtype::F16 => ELEMENT_F16,
+            Dtype::Bf16 => ELEMENT_BF16,
+            Dtype::U8 => ELEMENT_U8,
+            Dtype::F64 => unreachable!("refuse_unsupported lets no F64 through"),
+        },
+        element_bytes: dtype.size() as i32,
     }
 }
 

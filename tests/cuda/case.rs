@@ -4,7 +4,8 @@ use std::ffi::c_void;
 use std::ptr;
 
 use crate::capi::{self, expect_ok, fssim_options};
-use crate::device::{Floats, POISON, Stream};
+use crate::device::{Floats, Stream};
+use crate::elements::{Dtype, Elements};
 use crate::support::oracle::{Answer, Oracle, Output, Padding, Reduction};
 use crate::support::{Kind, Size, absolute_error, images, relative_error, to_f64, upstream};
 
@@ -48,9 +49,9 @@ impl Layout {
         }
     }
 
-    fn for_c(self, size: Size) -> capi::fssim_layout {
+    fn for_c(self, size: Size, dtype: Dtype, scale: f64) -> capi::fssim_layout {
         let strides = if self == Layout::Dense { [0; 4] } else { self.strides(size).map(|stride| stride as i64) };
-        capi::fssim_layout { dtype: 0, reserved: 0, scale: 0.0, strides }
+        capi::fssim_layout { dtype: dtype.for_c(), reserved: 0, scale, strides }
     }
 
     /// Where each element of the dense image lies.
@@ -69,19 +70,27 @@ impl Layout {
 
     /// The memory of an image: its elements in their places, and between them a NaN that is not the poison of outputs: what
     /// is computed from it keeps its bits, and would look there like memory that was left alone.
-    fn scatter(self, size: Size, dense: &[f32]) -> Vec<f32> {
-        let mut memory = vec![f32::NAN; self.extent(size)];
-        self.offsets(size).zip(dense).for_each(|(offset, &value)| memory[offset] = value);
+    fn scatter(self, size: Size, dtype: Dtype, dense: &[f32]) -> Vec<u8> {
+        let bytes = dtype.bytes();
+        let mut memory = dtype.encode(f32::NAN).repeat(self.extent(size));
+        for (offset, &value) in self.offsets(size).zip(dense) {
+            memory[offset * bytes..][..bytes].copy_from_slice(&dtype.encode(value));
+        }
         memory
     }
 
     /// The elements of an image, after checking that nothing between them was written.
     #[track_caller]
-    fn gather(self, size: Size, mut memory: Vec<f32>) -> Vec<f32> {
-        let poison = f32::from_bits(POISON);
-        let dense = self.offsets(size).map(|offset| std::mem::replace(&mut memory[offset], poison)).collect();
+    fn gather(self, size: Size, dtype: Dtype, elements: &Elements) -> Vec<f32> {
+        let (bytes, mut memory) = (dtype.bytes(), elements.read());
+        let mut dense = Vec::new();
+        for offset in self.offsets(size) {
+            let element = offset * bytes..(offset + 1) * bytes;
+            dense.push(dtype.decode(&memory[element.clone()]));
+            element.for_each(|i| memory[i] = elements.poison(i));
+        }
         assert!(
-            memory.iter().all(|value| value.to_bits() == POISON),
+            (0..memory.len()).all(|i| memory[i] == elements.poison(i)),
             "{self:?}: memory between the elements was written"
         );
         dense
@@ -95,10 +104,14 @@ pub struct Case {
     pub oracle: Oracle,
     /// Of img1, img2, grad_img1 and grad_img2.
     pub layouts: [Layout; 4],
+    /// Of the same.
+    pub dtypes: [Dtype; 4],
+    /// Of img1 and img2; 0: the default.
+    pub scales: [f64; 2],
     /// Whether the gradients are those of a weighted sum of the values, instead of their sum.
     pub upstream: bool,
     pub saved_for: i32,
-    /// Floats past a 256-byte boundary at which images, values and gradients start.
+    /// Elements past a 256-byte boundary at which images, values and gradients start.
     pub offset: usize,
 }
 
@@ -108,6 +121,8 @@ impl Case {
             kind,
             oracle: Oracle::new(n, c, h, w),
             layouts: [Layout::Dense; 4],
+            dtypes: [Dtype::F32; 4],
+            scales: [0.0; 2],
             upstream: false,
             saved_for: capi::SAVE_FOR_IMG1 | capi::SAVE_FOR_IMG2,
             offset: 0,
@@ -124,7 +139,9 @@ impl Case {
     }
 
     fn options(&self) -> fssim_options {
-        let layouts = self.layouts.map(|layout| layout.for_c(self.size()));
+        let [scale1, scale2] = self.scales;
+        let scales = [scale1, scale2, 0.0, 0.0];
+        let layouts = [0, 1, 2, 3].map(|i| self.layouts[i].for_c(self.size(), self.dtypes[i], scales[i]));
         fssim_options {
             device: capi::DEVICE_CUDA,
             padding: if self.oracle.padding == Padding::Valid { capi::PADDING_VALID } else { 0 },
@@ -152,10 +169,36 @@ impl Case {
         }
     }
 
-    /// The images, dense, in the data range.
+    /// What the elements of img1 or img2 are multiplied by.
+    fn scale(&self, which: usize) -> f64 {
+        let default = self.dtypes[which].default_scale(self.oracle.data_range);
+        if self.scales[which] == 0.0 { default } else { self.scales[which] }
+    }
+
+    /// The images' elements, dense; multiplied by the scales they are in the data range.
     pub fn images(&self) -> [Vec<f32>; 2] {
         let (img1, img2) = images(self.kind, self.size());
-        [img1, img2].map(|image| image.iter().map(|pixel| pixel * self.oracle.data_range as f32).collect())
+        let elements = |which: usize, image: Vec<f32>| {
+            let factor = (self.oracle.data_range / self.scale(which)) as f32;
+            image.iter().map(|pixel| self.dtypes[which].round_down(pixel * factor)).collect()
+        };
+        [elements(0, img1), elements(1, img2)]
+    }
+
+    /// The images' pixels, exactly.
+    pub fn pixels(&self) -> [Vec<f64>; 2] {
+        let [img1, img2] = self.images().map(|image| to_f64(&image));
+        let scaled = |which: usize, image: Vec<f64>| image.iter().map(|element| element * self.scale(which)).collect();
+        [scaled(0, img1), scaled(1, img2)]
+    }
+
+    /// The oracle's gradients with respect to the elements.
+    pub fn answer(&self, upstream: Option<&[f64]>) -> Answer {
+        let [img1, img2] = self.pixels();
+        let mut answer = self.oracle.answer(&img1, &img2, upstream);
+        answer.grad_img1.iter_mut().for_each(|element| *element *= self.scale(0));
+        answer.grad_img2.iter_mut().for_each(|element| *element *= self.scale(1));
+        answer
     }
 }
 
@@ -189,7 +232,7 @@ impl Outcome {
 pub struct Session {
     pub case: Case,
     pub options: fssim_options,
-    pub images: [Floats; 2],
+    pub images: [Elements; 2],
     pub workspace: Floats,
     upstream: Option<Floats>,
 }
@@ -232,11 +275,14 @@ impl Session {
     pub fn new(case: Case) -> Self {
         let options = case.options();
         let [img1, img2] = case.images();
-        let place = |image: &[f32], layout: Layout| Floats::of_at(case.offset, &layout.scatter(case.size(), image));
+        let place = |which: usize, image: &[f32]| {
+            let dtype = case.dtypes[which];
+            Elements::of_at(case.offset * dtype.bytes(), &case.layouts[which].scatter(case.size(), dtype, image))
+        };
         let mut session = Session {
             case,
             options,
-            images: [place(&img1, case.layouts[0]), place(&img2, case.layouts[1])],
+            images: [place(0, &img1), place(1, &img2)],
             workspace: Floats::poisoned(0),
             upstream: case.upstream.then(|| Floats::of_at(case.offset, &upstream(case.oracle.values()))),
         };
@@ -260,20 +306,21 @@ impl Session {
     }
 
     /// Memory for gradient 0 or 1.
-    pub fn gradient(&self, which: usize) -> Floats {
-        Floats::poisoned_at(self.case.offset, self.case.layouts[2 + which].extent(self.case.size()))
+    pub fn gradient(&self, which: usize) -> Elements {
+        let bytes = self.case.dtypes[2 + which].bytes();
+        Elements::poisoned_at(self.case.offset * bytes, self.case.layouts[2 + which].extent(self.case.size()) * bytes)
     }
 
     /// The gradient in such memory, dense.
     #[track_caller]
-    pub fn read_gradient(&self, which: usize, memory: &Floats) -> Vec<f32> {
-        self.case.layouts[2 + which].gather(self.case.size(), memory.read())
+    pub fn read_gradient(&self, which: usize, memory: &Elements) -> Vec<f32> {
+        self.case.layouts[2 + which].gather(self.case.size(), self.case.dtypes[2 + which], memory)
     }
 
     /// Puts other images in the place of the first.
     pub fn replace_images(&self, replacement: &[Vec<f32>; 2]) {
         for (i, image) in replacement.iter().enumerate() {
-            self.images[i].write(&self.case.layouts[i].scatter(self.case.size(), image));
+            self.images[i].write(&self.case.layouts[i].scatter(self.case.size(), self.case.dtypes[i], image));
         }
     }
 
@@ -294,7 +341,7 @@ impl Session {
     /// The wanted gradients, from what `forward_saving` left or from nothing.
     pub fn backward(&self, mode: Mode<'_>, saved: Option<&Floats>, wanted: [bool; 2]) -> [Option<Vec<f32>>; 2] {
         let grads = [0, 1].map(|which| wanted[which].then(|| self.gradient(which)));
-        let [grad1, grad2] = grads.each_ref().map(|grad| grad.as_ref().map_or(ptr::null_mut(), Floats::address));
+        let [grad1, grad2] = grads.each_ref().map(|grad| grad.as_ref().map_or(ptr::null_mut(), Elements::address));
         let saved = saved.map_or(ptr::null(), |saved| saved.address().cast_const());
         let upstream = self.upstream.as_ref().map_or(ptr::null(), |upstream| upstream.floats().cast_const());
         call!(self, mode, fssim_backward, fssim_backward_stream, (saved, upstream, grad1, grad2));
@@ -304,7 +351,7 @@ impl Session {
     pub fn value_and_grad(&self, mode: Mode<'_>, wanted: [bool; 2]) -> Outcome {
         let ssim = self.values();
         let grads = [0, 1].map(|which| wanted[which].then(|| self.gradient(which)));
-        let [grad1, grad2] = grads.each_ref().map(|grad| grad.as_ref().map_or(ptr::null_mut(), Floats::address));
+        let [grad1, grad2] = grads.each_ref().map(|grad| grad.as_ref().map_or(ptr::null_mut(), Elements::address));
         call!(self, mode, fssim_value_and_grad, fssim_value_and_grad_stream, (ssim.floats(), grad1, grad2));
         let grads = [0, 1].map(|which| grads[which].as_ref().map(|grad| self.read_gradient(which, grad)));
         Outcome { ssim: ssim.read(), grads }
@@ -312,7 +359,7 @@ impl Session {
 
     /// Enqueues value and gradient of img1 on a stream, for memory that the test keeps.
     #[track_caller]
-    pub fn enqueue_value_and_grad(&self, ssim: &Floats, grad: &Floats, stream: &Stream) {
+    pub fn enqueue_value_and_grad(&self, ssim: &Floats, grad: &Elements, stream: &Stream) {
         let [n, c, h, w] = self.shape();
         let [img1, img2] = self.images.each_ref().map(|image| image.address().cast_const());
         let (workspace, bytes) = self.workspace();
@@ -329,9 +376,8 @@ impl Session {
     /// Everything that the three functions compute, each compared with the oracle.
     #[track_caller]
     pub fn check(&self, mode: Mode<'_>) {
-        let [img1, img2] = self.case.images().map(|image| to_f64(&image));
         let weights = self.upstream.as_ref().map(|weights| to_f64(&weights.read()));
-        let want = self.case.oracle.answer(&img1, &img2, weights.as_deref());
+        let want = self.case.answer(weights.as_deref());
         let mut comparison = Comparison { case: self.case, want, faults: Vec::new() };
         comparison.value("forward", &self.forward(mode));
         let (ssim, saved) = self.forward_saving(mode);
@@ -366,11 +412,21 @@ impl Comparison {
         }
     }
 
+    /// The elements moved towards what is wanted, as far as rounding to their type may have moved them.
+    fn without_rounding(&self, dtype: Dtype, got: &[f32], want: &[f64]) -> Vec<f32> {
+        let moved = |(&got, &want): (&f32, &f64)| {
+            let rounding = dtype.rounding(want);
+            (f64::from(got) + (want - f64::from(got)).clamp(-rounding, rounding)) as f32
+        };
+        got.iter().zip(want).map(moved).collect()
+    }
+
     fn gradients(&mut self, what: &str, got: &[Option<Vec<f32>>; 2]) {
         let pixels = self.case.pixels_per_value() as f64;
         let smooth = self.case.kind == Kind::Constant;
         for (which, (got, want)) in got.iter().zip([&self.want.grad_img1, &self.want.grad_img2]).enumerate() {
             let Some(got) = got else { continue };
+            let got = &self.without_rounding(self.case.dtypes[2 + which], got, want);
             let (error, tolerance) = if want.iter().all(|element| element.abs() * pixels < NO_GRADIENT) {
                 (absolute_error(got, want) * pixels, NO_GRADIENT)
             } else {

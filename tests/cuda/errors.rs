@@ -31,7 +31,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let session = Session::new(Case::new(Kind::Noise, [1, 2, 20, 30]));
-        let (ssim, grad) = (session.values(), session.gradient(0));
+        let (ssim, grad) = (session.values(), session.gradient(0).words);
         Fixture { session, stream: Stream::new(), ssim, grad }
     }
 
@@ -227,8 +227,17 @@ fn a_saved_buffer_that_is_misaligned_or_serves_the_other_image() {
 fn what_only_the_cpu_computes() {
     let Some(_gpu) = Gpu::first("cuda::errors::what_only_the_cpu_computes") else { return };
     let fixture = Fixture::new();
-    let words = ["img1", "dtype", "not supported on CUDA"];
-    fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| call.options.img1.dtype = capi::DTYPE_F16);
+    let doubles = Floats::poisoned(2 * fixture.grad.len());
+    let words = ["img1: dtype F64", "not supported on CUDA"];
+    fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| {
+        let options = &mut call.options;
+        for layout in [&mut options.img1, &mut options.img2, &mut options.grad_img1, &mut options.grad_img2] {
+            layout.dtype = capi::DTYPE_F64;
+        }
+        // The images of the fixture are not as long, so that elements share places.
+        (options.img1.strides, options.img2.strides) = ([1; 4], [1; 4]);
+        call.grad_img1 = doubles.address();
+    });
     let words = ["uniform window", "not supported on CUDA"];
     fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| call.options.window = 1);
     let words = ["window_size 7", "not supported on CUDA"];

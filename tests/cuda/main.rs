@@ -6,6 +6,8 @@
 
 mod accuracy;
 mod case;
+mod dtypes;
+mod elements;
 mod emulator;
 mod errors;
 mod faults;

@@ -5,6 +5,7 @@ use std::ptr;
 use crate::capi::{self, expect_ok};
 use crate::case::{Case, Mode, Session};
 use crate::device::{Floats, Gpu, HostFloats, OwnContext, Stream, clear_current_context, current_context, is_emulated};
+use crate::elements::Elements;
 use crate::support::oracle::Reduction;
 use crate::support::{Kind, Random, Size};
 
@@ -21,15 +22,15 @@ fn calls_only_enqueue_in_stream_order() {
     // The images arrive on one stream, the work is on a second, the results leave on a third. Nobody waits in between.
     let (upload, work, download) = (Stream::new(), Stream::new(), Stream::new());
     let (ssim, grad) = (session.values(), session.gradient(0));
-    let (mut got_ssim, mut got_grad) = (vec![0.0; ssim.len()], vec![0.0; grad.len()]);
-    session.images.iter().for_each(Floats::poison);
-    session.images[0].write_on(&upload, &images[0]);
-    session.images[1].write_on(&upload, &images[1]);
+    let (mut got_ssim, mut got_grad) = (vec![0.0; ssim.len()], vec![0.0; grad.words.len()]);
+    session.images.iter().for_each(|image| image.words.poison());
+    session.images[0].words.write_on(&upload, &images[0]);
+    session.images[1].words.write_on(&upload, &images[1]);
     work.wait_for(&upload);
     session.enqueue_value_and_grad(&ssim, &grad, &work);
     download.wait_for(&work);
     ssim.read_on(&download, &mut got_ssim);
-    grad.read_on(&download, &mut got_grad);
+    grad.words.read_on(&download, &mut got_grad);
     download.synchronize();
     assert_eq!(got_ssim, want.ssim);
     assert_eq!(Some(got_grad), want.grads[0]);
@@ -61,7 +62,7 @@ fn the_current_context_is_left_as_it_was() {
 /// What the calls of a session write, made while its device's context is current.
 struct Outputs {
     ssim: Floats,
-    grad: Floats,
+    grad: Elements,
     stream: Stream,
 }
 
@@ -161,7 +162,7 @@ fn a_captured_graph_follows_its_inputs() {
         let other: [Vec<f32>; 2] =
             session.case.images().map(|image| image.iter().map(|pixel| pixel * random.unit()).collect());
         session.replace_images(&other);
-        [&ssim, &grad, &from_saved, &saved].into_iter().for_each(Floats::poison);
+        [&ssim, &grad.words, &from_saved.words, &saved].into_iter().for_each(Floats::poison);
         graph.replay(&stream);
         let got = [ssim.read(), session.read_gradient(0, &grad), session.read_gradient(1, &from_saved)];
         let (value, kept) = session.forward_saving(Mode::Synchronous);

@@ -69,7 +69,7 @@ struct Fixture {
 impl Fixture {
     fn new(emulator: Emulator, gpu: Gpu) -> Self {
         let session = Session::new(Case::new(Kind::Noise, [1, 1, 12, 14]));
-        let (ssim, grad) = (session.values(), session.gradient(0));
+        let (ssim, grad) = (session.values(), session.gradient(0).words);
         let saved = || Floats::poisoned(capi::saved_bytes(session.shape(), &session.options) / 4);
         let (saved, kept) = (saved(), saved());
         Fixture { emulator, gpu, session, stream: Stream::new(), ssim, saved, grad, kept }

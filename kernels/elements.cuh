@@ -1,0 +1,146 @@
+// Elements of images and gradients in memory: f32, f16, bf16 or bytes, the same for the whole grid.
+//
+// A pixel is read in two steps, so that its load can be under way while something else is computed: first the element's
+// bits, later in their place the number that they stand for.
+#pragma once
+
+#include "intrinsics.cuh"
+#include "params.cuh"
+
+// Neighbouring elements that one access can move.
+constexpr int QUAD = 4;
+
+// The bits of an element of the size of BITS, in the low end of those of a float.
+template <typename BITS>
+__device__ __forceinline__ float load_bits(const char* address) {
+    return __uint_as_float(__ldg(reinterpret_cast<const BITS*>(address)));
+}
+
+template <int TYPE>
+__device__ __forceinline__ float element_value(unsigned bits) {
+    if (TYPE == ELEMENT_F16) return half_to_float(static_cast<unsigned short>(bits));
+    if (TYPE == ELEMENT_BF16) return bfloat16_to_float(static_cast<unsigned short>(bits));
+    if (TYPE == ELEMENT_U8) return static_cast<float>(static_cast<unsigned char>(bits));
+    return __uint_as_float(bits);
+}
+
+// One element as a number.
+__device__ __forceinline__ float load_element(const char* address, int type) {
+    switch (type) {
+        case ELEMENT_F16: return element_value<ELEMENT_F16>(__float_as_uint(load_bits<unsigned short>(address)));
+        case ELEMENT_BF16: return element_value<ELEMENT_BF16>(__float_as_uint(load_bits<unsigned short>(address)));
+        case ELEMENT_U8: return element_value<ELEMENT_U8>(__float_as_uint(load_bits<unsigned char>(address)));
+        default: return load_bits<unsigned>(address);
+    }
+}
+
+// Rounds a number to an element: to the nearest, ties to even.
+__device__ __forceinline__ void store_element(char* address, int type, float value) {
+    switch (type) {
+        case ELEMENT_F16: *reinterpret_cast<unsigned short*>(address) = float_to_half(value); break;
+        case ELEMENT_BF16: *reinterpret_cast<unsigned short*>(address) = float_to_bfloat16(value); break;
+        default: *reinterpret_cast<float*>(address) = value;
+    }
+}
+
+// The bits of elements `stride` bytes apart; those that are not wanted are zero, and are not touched.
+template <typename BITS, int COUNT>
+__device__ __forceinline__ void load_bits(const char* first, long long stride, const bool (&wanted)[COUNT],
+                                          float (&bits)[COUNT]) {
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) bits[i] = wanted[i] ? load_bits<BITS>(first + i * stride) : 0.0f;
+}
+
+template <int COUNT>
+__device__ __forceinline__ void load_bits(const char* first, long long stride, int element_bytes,
+                                          const bool (&wanted)[COUNT], float (&bits)[COUNT]) {
+    if (element_bytes == 1)
+        load_bits<unsigned char>(first, stride, wanted, bits);
+    else if (element_bytes == 2)
+        load_bits<unsigned short>(first, stride, wanted, bits);
+    else
+        load_bits<unsigned>(first, stride, wanted, bits);
+}
+
+template <int TYPE, int COUNT>
+__device__ __forceinline__ void convert_elements(float (&bits)[COUNT]) {
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) bits[i] = element_value<TYPE>(__float_as_uint(bits[i]));
+}
+
+// Makes numbers of the bits that load_bits left.
+template <int COUNT>
+__device__ __forceinline__ void convert_elements(float (&bits)[COUNT], int type) {
+    if (type == ELEMENT_F16) convert_elements<ELEMENT_F16>(bits);
+    if (type == ELEMENT_BF16) convert_elements<ELEMENT_BF16>(bits);
+    if (type == ELEMENT_U8) convert_elements<ELEMENT_U8>(bits);
+}
+
+// Rounds numbers to the wanted ones of the elements `stride` bytes apart.
+template <int COUNT>
+__device__ __forceinline__ void store_elements(char* first, long long stride, int type, const bool (&wanted)[COUNT],
+                                               const float (&value)[COUNT]) {
+    if (type == ELEMENT_F32) {
+#pragma unroll
+        for (int i = 0; i < COUNT; i++)
+            if (wanted[i]) *reinterpret_cast<float*>(first + i * stride) = value[i];
+        return;
+    }
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) {
+        const unsigned short bits = type == ELEMENT_F16 ? float_to_half(value[i]) : float_to_bfloat16(value[i]);
+        if (wanted[i]) *reinterpret_cast<unsigned short*>(first + i * stride) = bits;
+    }
+}
+
+// Whether a QUAD of elements from this address on is one aligned access, in this row and in all others.
+__device__ __forceinline__ bool has_quads(const Image& image, const char* address) {
+    const size_t quad_bytes = QUAD * image.element_bytes;
+    const size_t starts = reinterpret_cast<size_t>(address) | static_cast<size_t>(image.stride_h);
+    return image.stride_w == image.element_bytes && (starts & (quad_bytes - 1)) == 0;
+}
+
+// The bits of a QUAD as they lie in memory, for which has_quads has said yes.
+__device__ __forceinline__ void load_quad(const char* address, int element_bytes, float (&packed)[QUAD]) {
+    if (element_bytes == 1) {
+        packed[0] = __ldg(reinterpret_cast<const float*>(address));
+    } else if (element_bytes == 2) {
+        const float2 two = __ldg(reinterpret_cast<const float2*>(address));
+        packed[0] = two.x;
+        packed[1] = two.y;
+    } else {
+        const float4 four = __ldg(reinterpret_cast<const float4*>(address));
+        packed[0] = four.x;
+        packed[1] = four.y;
+        packed[2] = four.z;
+        packed[3] = four.w;
+    }
+}
+
+template <int TYPE, int BITS>
+__device__ __forceinline__ void convert_quad(float (&packed)[QUAD]) {
+    constexpr int PER_WORD = 32 / BITS;
+    const unsigned words[] = {__float_as_uint(packed[0]), __float_as_uint(packed[1])};
+#pragma unroll
+    for (int i = 0; i < QUAD; i++) packed[i] = element_value<TYPE>(words[i / PER_WORD] >> BITS * (i % PER_WORD));
+}
+
+// Makes numbers of the bits that load_quad left.
+__device__ __forceinline__ void convert_quad(float (&packed)[QUAD], int type) {
+    if (type == ELEMENT_F16) convert_quad<ELEMENT_F16, 16>(packed);
+    if (type == ELEMENT_BF16) convert_quad<ELEMENT_BF16, 16>(packed);
+    if (type == ELEMENT_U8) convert_quad<ELEMENT_U8, 8>(packed);
+}
+
+// Rounds numbers to a QUAD of elements, for which has_quads has said yes.
+__device__ __forceinline__ void store_quad(char* address, int type, const float (&value)[QUAD]) {
+    if (type == ELEMENT_F32) {
+        *reinterpret_cast<float4*>(address) = make_float4(value[0], value[1], value[2], value[3]);
+        return;
+    }
+    unsigned bits[QUAD];
+#pragma unroll
+    for (int i = 0; i < QUAD; i++)
+        bits[i] = type == ELEMENT_F16 ? float_to_half(value[i]) : float_to_bfloat16(value[i]);
+    *reinterpret_cast<uint2*>(address) = make_uint2(bits[0] | bits[1] << 16, bits[2] | bits[3] << 16);
+}
