@@ -65,13 +65,13 @@
 // 32-bit floating point. The default.
 #define FSSIM_DTYPE_F32 0
 
-// 16-bit floating point (IEEE half). On CUDA not supported yet.
+// 16-bit floating point (IEEE half).
 #define FSSIM_DTYPE_F16 1
 
-// bfloat16. On CUDA not supported yet.
+// bfloat16.
 #define FSSIM_DTYPE_BF16 2
 
-// Unsigned byte, for images only; `scale` defaults to data_range/255. On CUDA not supported yet.
+// Unsigned byte, for images only; `scale` defaults to data_range/255.
 #define FSSIM_DTYPE_U8 3
 
 // 64-bit floating point, on the CPU only, for both images and every gradient asked for, or for none. Then everything is
@@ -164,8 +164,8 @@ typedef struct fssim_layout {
   int32_t reserved;
   // What each element is multiplied by on load; data_range is that of the products. 0: the default of the dtype (1 for
   // floating point; data_range/255 for u8, so that bytes span the range, whichever it is). Divided by data_range it must
-  // be a normal float. On CUDA others than 1 are not supported yet. Ignored for gradients, which are those of the
-  // elements as stored: a scale multiplies them too.
+  // be a normal float. Ignored for gradients, which are those of the elements as stored: a scale multiplies them
+  // too.
   double scale;
   // Elements from one image of the batch to the next.
   int64_t stride_n;

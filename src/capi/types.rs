@@ -44,11 +44,11 @@ pub const FSSIM_ERROR_INTERNAL: fssim_status = 90;
 
 /// 32-bit floating point. The default.
 pub const FSSIM_DTYPE_F32: i32 = 0;
-/// 16-bit floating point (IEEE half). On CUDA not supported yet.
+/// 16-bit floating point (IEEE half).
 pub const FSSIM_DTYPE_F16: i32 = 1;
-/// bfloat16. On CUDA not supported yet.
+/// bfloat16.
 pub const FSSIM_DTYPE_BF16: i32 = 2;
-/// Unsigned byte, for images only; `scale` defaults to data_range/255. On CUDA not supported yet.
+/// Unsigned byte, for images only; `scale` defaults to data_range/255.
 pub const FSSIM_DTYPE_U8: i32 = 3;
 /// 64-bit floating point, on the CPU only, for both images and every gradient asked for, or for none. Then everything is
 /// computed in it, and `ssim`, `grad_ssim` and `saved` hold doubles.
@@ -124,8 +124,8 @@ pub struct fssim_layout {
     pub reserved: i32,
     /// What each element is multiplied by on load; data_range is that of the products. 0: the default of the dtype (1 for
     /// floating point; data_range/255 for u8, so that bytes span the range, whichever it is). Divided by data_range it must
-    /// be a normal float. On CUDA others than 1 are not supported yet. Ignored for gradients, which are those of the
-    /// elements as stored: a scale multiplies them too.
+    /// be a normal float. Ignored for gradients, which are those of the elements as stored: a scale multiplies them
+    /// too.
     pub scale: f64,
     /// Elements from one image of the batch to the next.
     pub stride_n: i64,

@@ -231,24 +231,31 @@ EDGES = [
     ),
     Fault(
         "gradient-last-columns",
-        "kernels/gradient_groups.cuh",
+        "kernels/elements.cuh",
         "no bounds check on the last columns of the gradient",
-        "if (i < columns) grad[i * p.grad.stride_w] = out[i];",
-        "grad[i * p.grad.stride_w] = out[i];",
+        "if (wanted[i]) *reinterpret_cast<float*>",
+        "*reinterpret_cast<float*>",
     ),
     Fault(
         "gradient-vector",
         "kernels/gradient_groups.cuh",
         "whole groups are stored where columns are missing",
-        "% (GROUP * sizeof(float)) == 0 && columns == GROUP;",
-        "% (GROUP * sizeof(float)) == 0;",
+        "has_quads(p.grad, grad) && columns == GROUP;",
+        "has_quads(p.grad, grad);",
     ),
     Fault(
         "gradient-alignment",
-        "kernels/gradient_groups.cuh",
-        "16-byte accesses without a look at the address",
-        "addresses % (GROUP * sizeof(float)) == 0 && columns",
-        "columns",
+        "kernels/elements.cuh",
+        "accesses of four elements without a look at the address",
+        "const size_t starts = reinterpret_cast<size_t>(address) | static_cast<size_t>(image.stride_h);",
+        "const size_t starts = static_cast<size_t>(image.stride_h);",
+    ),
+    Fault(
+        "gradient-row-alignment",
+        "kernels/elements.cuh",
+        "accesses of four elements without a look at where other rows start",
+        "const size_t starts = reinterpret_cast<size_t>(address) | static_cast<size_t>(image.stride_h);",
+        "const size_t starts = reinterpret_cast<size_t>(address);",
     ),
     Fault(
         "map-rows",
@@ -339,4 +346,56 @@ VALUES = [
     ),
 ]
 
-FAULTS = [*BARRIERS, *FILTERS, *EDGES, *VALUES]
+ELEMENTS = [
+    Fault(
+        "half-packed",
+        "kernels/strip.cuh",
+        "four elements loaded at once are taken for four loaded one by one",
+        "        if (packed) {\n            convert_quad",
+        "        if (false) {\n            convert_quad",
+    ),
+    Fault(
+        "half-last-columns",
+        "kernels/elements.cuh",
+        "no bounds check on the last columns of a gradient of 16 bits",
+        "if (wanted[i]) *reinterpret_cast<unsigned short*>",
+        "*reinterpret_cast<unsigned short*>",
+    ),
+    Fault(
+        "half-order",
+        "kernels/elements.cuh",
+        "neighbours of 16 bits change places",
+        "make_uint2(bits[0] | bits[1] << 16,",
+        "make_uint2(bits[1] | bits[0] << 16,",
+    ),
+    Fault(
+        "half-gradient-type",
+        "kernels/elements.cuh",
+        "a gradient of bf16 is stored as f16 where single elements are",
+        "const unsigned short bits = type == ELEMENT_F16 ?",
+        "const unsigned short bits = type != ELEMENT_F32 ?",
+    ),
+    Fault(
+        "byte-size",
+        "kernels/elements.cuh",
+        "bytes are read as if they were 16 bits wide",
+        "    if (element_bytes == 1)\n        load_bits<unsigned char>(first, stride, wanted, bits);\n    else if (element_bytes == 2)",
+        "    if (element_bytes <= 2)",
+    ),
+    Fault(
+        "scale-second",
+        "kernels/strip.cuh",
+        "the scale of the first image is that of the second as well",
+        "const float scaled = p.scale2 * y;\n    const float lost = fmaf(p.scale2, y, -scaled);",
+        "const float scaled = p.scale1 * y;\n    const float lost = fmaf(p.scale1, y, -scaled);",
+    ),
+    Fault(
+        "scale-rounding",
+        "kernels/strip.cuh",
+        "the difference of scaled pixels keeps the rounding of one of them: accuracy only",
+        "const float lost = fmaf(p.scale2, y, -scaled);",
+        "const float lost = 0.0f;",
+    ),
+]
+
+FAULTS = [*BARRIERS, *FILTERS, *EDGES, *VALUES, *ELEMENTS]

@@ -5,10 +5,12 @@ using FusedSSIM, CUDA
 
 device_address(array) = Ptr{Cvoid}(UInt(pointer(array)))
 
-FusedSSIM.address(array::StridedCuArray{Float32}) = device_address(array)
-FusedSSIM.address(array::PermutedDimsArray{Float32,N,p,q,<:CuArray}) where {N,p,q} = device_address(parent(array))
+const Pixel = Union{Float32,Float16,UInt8}
+const PermutedArray{T<:Pixel} = PermutedDimsArray{T,N,p,q,<:CuArray} where {N,p,q}
+const DeviceArray = Union{StridedCuArray{<:Pixel},PermutedArray}
 
-const DeviceArray = Union{StridedCuArray{Float32},PermutedDimsArray{Float32,N,p,q,<:CuArray} where {N,p,q}}
+FusedSSIM.address(array::StridedCuArray{<:Pixel}) = device_address(array)
+FusedSSIM.address(array::PermutedArray) = device_address(parent(array))
 
 function FusedSSIM.with_stream(call, ::DeviceArray, shape::FusedSSIM.Shape, options::FusedSSIM.Options)
     workspace = CuArray{UInt8}(undef, FusedSSIM.workspace_size(shape, options))

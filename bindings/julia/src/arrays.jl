@@ -22,8 +22,8 @@ packages take part by adding a method, and one to `with_stream`.
 address(array::HostArray{T}) where {T<:Pixel} = convert(Ptr{Cvoid}, Base.unsafe_convert(Ptr{T}, array))
 address(array::AbstractArray) = throw(
     ArgumentError(
-        "a $(typeof(array)) cannot be used: images and gradients are strided arrays of Float32, in host memory or, " *
-        "with CUDA.jl loaded, on a GPU, or of Float16, UInt8 or Float64 in host memory. `Float32.(array)` makes one.",
+        "a $(typeof(array)) cannot be used: images and gradients are strided arrays of Float32, Float16 or UInt8, in " *
+        "host memory or, with CUDA.jl loaded, on a GPU, or of Float64 in host memory. `Float32.(array)` makes one.",
     ),
 )
 

@@ -68,6 +68,31 @@ def test_layouts(layout):
     check(value, img1, img2)
 
 
+# Half the distance of neighbouring numbers, relative to them.
+ROUNDING = {torch.float32: 0, torch.float16: 2**-11, torch.bfloat16: 2**-8}
+
+
+@pytest.mark.parametrize("dtype", ROUNDING)
+@pytest.mark.parametrize("other", [*ROUNDING, torch.uint8])
+def test_dtypes_are_read_and_written_in_place(dtype, other):
+    img1, img2 = tensors((1, 3, 400, 501))
+    img1 = img1.to(dtype).requires_grad_()
+    img2 = (img2 * 255).round().to(other) if other is torch.uint8 else img2.to(other)
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    value = ssim(img1, img2)
+    # The gradient in float32 and a workspace, but no copy of an image.
+    assert torch.cuda.max_memory_allocated() - before < 4 * img1.numel() + 2**19
+    (value * 2**10).backward()
+    exact = (img2.double() / 255 if other is torch.uint8 else img2.double()).cpu()
+    expected, grad_img1, _ = reference(img1.detach().double().cpu(), exact)
+    assert value.dtype == torch.float32 and abs(value.item() - expected) < VALUE_TOLERANCE
+    assert img1.grad.dtype == dtype
+    tolerance = GRADIENT_TOLERANCE + 1.5 * ROUNDING[dtype]
+    assert oracle.relative_error(img1.grad.double().cpu(), 2**10 * grad_img1) < tolerance
+
+
 def test_inference():
     img1, img2 = tensors((1, 3, 64, 64), (True, False))
     with torch.inference_mode():
