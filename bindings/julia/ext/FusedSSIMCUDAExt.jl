@@ -5,12 +5,10 @@ using FusedSSIM, CUDA
 
 device_address(array) = Ptr{Cvoid}(UInt(pointer(array)))
 
-const Pixel = Union{Float32,Float16,UInt8}
-const PermutedArray{T<:Pixel} = PermutedDimsArray{T,N,p,q,<:CuArray} where {N,p,q}
-const DeviceArray = Union{StridedCuArray{<:Pixel},PermutedArray}
+FusedSSIM.address(array::StridedCuArray) = device_address(array)
+FusedSSIM.address(array::PermutedDimsArray{T,N,p,q,<:CuArray}) where {T,N,p,q} = device_address(parent(array))
 
-FusedSSIM.address(array::StridedCuArray{<:Pixel}) = device_address(array)
-FusedSSIM.address(array::PermutedArray) = device_address(parent(array))
+const DeviceArray = Union{StridedCuArray,PermutedDimsArray{T,N,p,q,<:CuArray} where {T,N,p,q}}
 
 function FusedSSIM.with_stream(call, ::DeviceArray, shape::FusedSSIM.Shape, options::FusedSSIM.Options)
     workspace = CuArray{UInt8}(undef, FusedSSIM.workspace_size(shape, options))

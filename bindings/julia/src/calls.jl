@@ -9,19 +9,21 @@ struct Shape
 end
 
 """
-    FusedSSIM.Image(address, strides[, dtype])
+    FusedSSIM.Image(address, strides[, dtype[, scale]])
 
 Where the elements of an image or gradient are: the address of the first one, in host memory or on a CUDA device, and
 the strides in elements from one image, channel, row and column to the next. `dtype` is what they are, one of
-`FusedSSIM.DTYPES` (default: f32). Whoever makes it keeps the memory alive.
+`FusedSSIM.DTYPES` (default: f32). `scale` is what they are multiplied by when they are read (default, 0: 1, and for bytes
+data_range/255). Whoever makes it keeps the memory alive.
 """
 struct Image
     address::Ptr{Cvoid}
     strides::NTuple{4,Int64}
     dtype::Int32
+    scale::Float64
 end
 
-Image(address, strides) = Image(address, strides, DTYPES.f32)
+Image(address, strides, dtype = DTYPES.f32) = Image(address, strides, dtype, 0.0)
 
 "A gradient that is not wanted."
 const NOWHERE = Image(C_NULL, (0, 0, 0, 0))
@@ -38,7 +40,7 @@ struct Stream
     bytes::Csize_t
 end
 
-layout(image::Image) = Layout(image.dtype, 0, 0.0, image.strides...)
+layout(image::Image) = Layout(image.dtype, 0, image.scale, image.strides...)
 
 "Options with the layouts of a call's arrays. Changes and returns `options`."
 function lay_out!(options::Options, img1::Image, img2::Image, grad_img1::Image = NOWHERE, grad_img2::Image = NOWHERE)
@@ -183,6 +185,48 @@ function value_and_grad!(
                 Ptr{Cvoid}, Ptr{Cvoid}, Csize_t, Ptr{Cvoid},
             ),
             img1.address, img2.address, shape.n, shape.c, shape.h, shape.w, options, ssim,
+            grad_img1.address, grad_img2.address, stream.workspace, stream.bytes, stream.handle,
+        ),
+    )
+end
+
+"""
+    FusedSSIM.loss!(loss, grad_img1, grad_img2, shape, img1, img2, options, pixel_loss, lambda[, stream])
+
+`fssim_loss`, or with a `Stream` `fssim_loss_stream`. `pixel_loss` is one of `FusedSSIM.PIXELS`; `loss` is the address of
+three values for each of the reduction.
+"""
+function loss!(
+    loss::Ptr, grad_img1::Image, grad_img2::Image, shape::Shape, img1::Image, img2::Image, options::Options,
+    pixel_loss::Integer, lambda::Real, ::Nothing = nothing,
+)
+    lay_out!(options, img1, img2, grad_img1, grad_img2)
+    check(
+        ccall(
+            symbol(:fssim_loss), Int32,
+            (
+                Ptr{Cvoid}, Ptr{Cvoid}, Int64, Int64, Int64, Int64, Ref{Options}, Int32, Float64, Ptr{Cvoid},
+                Ptr{Cvoid}, Ptr{Cvoid},
+            ),
+            img1.address, img2.address, shape.n, shape.c, shape.h, shape.w, options, pixel_loss, lambda, loss,
+            grad_img1.address, grad_img2.address,
+        ),
+    )
+end
+
+function loss!(
+    loss::Ptr, grad_img1::Image, grad_img2::Image, shape::Shape, img1::Image, img2::Image, options::Options,
+    pixel_loss::Integer, lambda::Real, stream::Stream,
+)
+    lay_out!(options, img1, img2, grad_img1, grad_img2)
+    check(
+        ccall(
+            symbol(:fssim_loss_stream), Int32,
+            (
+                Ptr{Cvoid}, Ptr{Cvoid}, Int64, Int64, Int64, Int64, Ref{Options}, Int32, Float64, Ptr{Cvoid},
+                Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Csize_t, Ptr{Cvoid},
+            ),
+            img1.address, img2.address, shape.n, shape.c, shape.h, shape.w, options, pixel_loss, lambda, loss,
             grad_img1.address, grad_img2.address, stream.workspace, stream.bytes, stream.handle,
         ),
     )

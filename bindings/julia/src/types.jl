@@ -20,6 +20,10 @@ const DTYPES = (f32 = Int32(0), f16 = Int32(1), bf16 = Int32(2), u8 = Int32(3), 
 const DEVICES = (auto = Int32(0), cpu = Int32(1), cuda = Int32(2))
 const PADDINGS = (same = Int32(0), valid = Int32(1))
 const REDUCTIONS = (mean = Int32(0), per_image = Int32(1), per_channel = Int32(2), map = Int32(3))
+const OUTPUTS = (ssim = Int32(0), one_minus_ssim = Int32(1), dssim = Int32(2))
+const WINDOWS = (gaussian = Int32(0), uniform = Int32(1))
+const MASKS = (none = Int32(0), weighted_mean = Int32(1), multiply_inputs = Int32(2), normalized = Int32(3))
+const PIXELS = (l1 = Int32(0), l2 = Int32(1))
 const SAVE_FOR = (x = Int32(1), y = Int32(2), both = Int32(3))
 
 "`fssim_layout`."

@@ -25,8 +25,16 @@ else
 
     constants = Dict(line[2] => parse(Int, line[3]) for line in lines if line[1] == "constant")
     @test FusedSSIM.OK == constants["FSSIM_OK"]
-    for (prefix, choices) in
-        (("DEVICE", FusedSSIM.DEVICES), ("PADDING", FusedSSIM.PADDINGS), ("REDUCTION", FusedSSIM.REDUCTIONS))
+    for (prefix, choices) in (
+        ("DTYPE", FusedSSIM.DTYPES),
+        ("DEVICE", FusedSSIM.DEVICES),
+        ("PADDING", FusedSSIM.PADDINGS),
+        ("REDUCTION", FusedSSIM.REDUCTIONS),
+        ("OUTPUT", FusedSSIM.OUTPUTS),
+        ("WINDOW", FusedSSIM.WINDOWS),
+        ("MASK", FusedSSIM.MASKS),
+        ("PIXEL", FusedSSIM.PIXELS),
+    )
         known = filter(name -> startswith(name, "FSSIM_$(prefix)_"), keys(constants))
         @test length(known) == length(choices)
         for (choice, value) in pairs(choices)
@@ -42,3 +50,9 @@ options = FusedSSIM.Options()
 @test options.struct_size == sizeof(FusedSSIM.Options)
 @test (options.sigma, options.data_range, options.k1, options.k2) == (1.5, 1.0, 0.01, 0.03)
 @test options.window_size == 11 && options.mask == C_NULL
+
+# The keywords' defaults are the library's: a call with none changes no option.
+untouched = FusedSSIM.call_for(zeros(Float32, 12, 12)).options
+for name in fieldnames(FusedSSIM.Options)
+    @test getfield(untouched, name) == getfield(options, name)
+end

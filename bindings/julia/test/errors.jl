@@ -19,6 +19,11 @@ end
     @test failure.status == 4
     @test occursin("status 4", sprint(showerror, failure))
     @test thrown(() -> ssim(x, y; sigma = NaN), FusedSSIMError, "sigma").status == 4
+    @test thrown(() -> ssim(x, y; window_size = 4), FusedSSIMError, "window_size is 4").status == 4
+    @test thrown(() -> ssim(x, y; shard = (rows_above = 1, height = 0)), FusedSSIMError, "shard_height is 0").status == 4
+    @test thrown(() -> ssim(x, y; scale = Inf), FusedSSIMError, "scale is inf").status == 5
+    @test thrown(() -> ssim_loss(x, y; lambda = 2), FusedSSIMError, "lambda is 2").status == 4
+    @test thrown(() -> ssim_loss(x, y; reduction = :map), FusedSSIMError, "MAP").status == 4
     @test thrown(() -> ssim(x, y; data_range = 0), FusedSSIMError, "data_range").status == 4
     @test thrown(() -> ssim(x, y; k2 = Inf), FusedSSIMError, "k2").status == 4
     @test thrown(() -> ssim(x[1:10, :, :, :], y[1:10, :, :, :]; padding = :valid), FusedSSIMError, "window").status == 3
@@ -55,6 +60,24 @@ end
     thrown(() -> ssim(x, y; reduction = :sum), ArgumentError, "reduction is :sum")
     thrown(() -> ssim(x, y; device = :gpu), ArgumentError, "device is :gpu")
     thrown(() -> ssim_with_gradient(x, y; wrt = :z), ArgumentError, "wrt is :z")
+    thrown(() -> ssim(x, y; window = :box), ArgumentError, "window is :box; expected one of :gaussian, :uniform")
+    thrown(() -> ssim(x, y; output = "ssim"), ArgumentError, "output is \"ssim\"")
+    thrown(() -> ssim(x, y; scale = "big"), ArgumentError, "scale is \"big\"")
+    thrown(() -> ssim(x, y; shard = 7), ArgumentError, "shard is 7")
+    thrown(() -> ssim_loss(x, y; pixel_loss = :l3), ArgumentError, "pixel_loss is :l3; expected one of :l1, :l2")
+    thrown(() -> ssim_loss_with_gradient!(out, nothing, nothing, x, y), DimensionMismatch, "out has 1 elements")
+    owned = (shard = (rows_below = 10, height = 40),)
+    thrown(() -> ssim_with_gradient!(out, similar(x), nothing, x, y; owned...), DimensionMismatch, "(23, 7, 3, 2)")
+end
+
+@testset "masks" begin
+    size_of_x = "x has size (23, 17, 3, 2)"
+    thrown(() -> ssim(x, y; mask = ones(Float32, 17, 23)), DimensionMismatch, "mask has size (17, 23); $size_of_x")
+    thrown(() -> ssim(x, y; mask = ones(Bool, 23, 17, 1, 2, 1)), DimensionMismatch, size_of_x)
+    thrown(() -> ssim(x, y; mask = ones(23, 17)), ArgumentError, "mask has elements of Float64")
+    thrown(() -> ssim(x, y; mask = trues(23, 17)), ArgumentError, "for a mask `Array{Bool}(array)`")
+    thrown(() -> ssim(x, y; mask = ones(Float32, 1, 1)), ArgumentError, "mask has one element for all pixels")
+    thrown(() -> ssim(x, y; mask = ones(Bool, 23, 17), mask_mode = :soft), ArgumentError, "mask_mode is :soft")
 end
 
 @testset "nothing is written" begin

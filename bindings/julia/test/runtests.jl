@@ -33,9 +33,12 @@ try
             @testset "abi" begin include("abi.jl") end
             @testset "values" begin include("values.jl") end
             @testset "arrays" begin include("arrays.jl") end
+            @testset "options" begin include("options.jl") end
+            @testset "loss" begin include("loss.jl") end
             @testset "types" begin include("types.jl") end
             @testset "errors" begin include("errors.jl") end
             @testset "library" begin include("library.jl") end
+            @testset "BFloat16s" begin include("bfloat16s.jl") end
             @testset "ChainRules" begin include("chainrules.jl") end
             @testset "examples" begin include("examples.jl") end
         end

@@ -80,7 +80,7 @@ def ssim(
     Args:
         img1, img2: float32 arrays (N, C, H, W) of one library and on one device, with any strides that are not
             negative; nothing is copied. Each may also be float16, bfloat16 (PyTorch) or uint8, whose 0 to 255 span the
-            `data_range`, or both float64. PyTorch tensors may require gradients.
+            `data_range`, or on the CPU both float64. PyTorch tensors may require gradients.
         padding: "same": zeros around the image; "valid": only pixels whose whole window lies inside the image.
         reduction: "mean": one value; "image": (N,); "channel": (N, C); "map" or "none": (N, C, H, W), with "valid"
             padding `window_size - 1` smaller in H and W.
