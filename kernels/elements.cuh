@@ -27,19 +27,19 @@ __device__ __forceinline__ float element_value(unsigned bits) {
 // One element as a number.
 __device__ __forceinline__ float load_element(const char* address, int type) {
     switch (type) {
-        case ELEMENT_F16: return element_value<ELEMENT_F16>(__float_as_uint(load_bits<unsigned short>(address)));
-        case ELEMENT_BF16: return element_value<ELEMENT_BF16>(__float_as_uint(load_bits<unsigned short>(address)));
-        case ELEMENT_U8: return element_value<ELEMENT_U8>(__float_as_uint(load_bits<unsigned char>(address)));
-        default: return load_bits<unsigned>(address);
+    case ELEMENT_F16: return element_value<ELEMENT_F16>(__float_as_uint(load_bits<unsigned short>(address)));
+    case ELEMENT_BF16: return element_value<ELEMENT_BF16>(__float_as_uint(load_bits<unsigned short>(address)));
+    case ELEMENT_U8: return element_value<ELEMENT_U8>(__float_as_uint(load_bits<unsigned char>(address)));
+    default: return load_bits<unsigned>(address);
     }
 }
 
 // Rounds a number to an element: to the nearest, ties to even.
 __device__ __forceinline__ void store_element(char* address, int type, float value) {
     switch (type) {
-        case ELEMENT_F16: *reinterpret_cast<unsigned short*>(address) = float_to_half(value); break;
-        case ELEMENT_BF16: *reinterpret_cast<unsigned short*>(address) = float_to_bfloat16(value); break;
-        default: *reinterpret_cast<float*>(address) = value;
+    case ELEMENT_F16: *reinterpret_cast<unsigned short*>(address) = float_to_half(value); break;
+    case ELEMENT_BF16: *reinterpret_cast<unsigned short*>(address) = float_to_bfloat16(value); break;
+    default: *reinterpret_cast<float*>(address) = value;
     }
 }
 

@@ -13,7 +13,7 @@ struct GradientGroups {
     char* grad;
     int row;    // of the stage, from the strip's first
     int rows;
-    int columns;    // of the group that lie in the image and in the strip
+    int columns;          // of the group that lie in the image and in the strip
     bool loads_quads;     // of both images, in every row
     bool stores_quads;    // of the gradient, in every row
     float scale;

@@ -10,7 +10,7 @@ constexpr int MOMENT_BUFFER = MOMENTS * ROW_PLANE;
 
 struct PixelColumns {
     const StripParams& p;
-    float* out;           // buffers of MOMENTS planes, this thread's column
+    float* out;          // buffers of MOMENTS planes, this thread's column
     const char* img1;    // of the next row to load
     const char* img2;
     int row;

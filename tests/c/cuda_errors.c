@@ -120,10 +120,6 @@ int main(void) {
     RUN(grad_img1_on_the_host);
     RUN(grad_img2_on_the_host);
     RUN(device_memory_on_the_cpu);
-    RUN(img1_f16);
-    RUN(img2_u8);
-    RUN(grad_img2_bf16);
-    RUN(img1_scaled);
     RUN(img1_on_the_host_with_cuda);
     RUN(overlap_before_device);
     RUN(device_before_workspace);

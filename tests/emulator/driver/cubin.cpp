@@ -18,7 +18,8 @@ constexpr std::uint8_t STORED_BEHIND = 4;
 constexpr std::uint8_t ATTRIBUTE_MAX_THREADS = 0x05;
 constexpr std::uint8_t ATTRIBUTE_PARAMS_BYTES = 0x19;
 
-template <class T> T read(const char* at) {
+template <class T>
+T read(const char* at) {
     T value;
     std::memcpy(&value, at, sizeof value);
     return value;
@@ -32,8 +33,7 @@ void read_attributes(const char* at, const char* end, Entry* entry) {
         if (storage == STORED_INSIDE && attribute == ATTRIBUTE_PARAMS_BYTES) entry->params_bytes = value;
         if (storage != STORED_BEHIND) continue;
         if (attribute == ATTRIBUTE_MAX_THREADS && value >= 12 && end - at >= 12)
-            entry->max_threads =
-                read<std::uint32_t>(at) * read<std::uint32_t>(at + 4) * read<std::uint32_t>(at + 8);
+            entry->max_threads = read<std::uint32_t>(at) * read<std::uint32_t>(at + 4) * read<std::uint32_t>(at + 8);
         at += value;
     }
 }
@@ -56,8 +56,8 @@ CUresult read_cubin(const char* image, Library* library, std::string* problem) {
     }
     library->machine_code = true;
     // The flags changed their places with CUDA 12.8, for GPUs from sm_100 on.
-    library->target = static_cast<int>(header.e_ident[EI_ABIVERSION] < 8 ? header.e_flags & 0xff
-                                                                         : header.e_flags >> 8 & 0xff);
+    library->target =
+        static_cast<int>(header.e_ident[EI_ABIVERSION] < 8 ? header.e_flags & 0xff : header.e_flags >> 8 & 0xff);
     const auto section = [&](unsigned index) {
         return read<Elf64_Shdr>(image + header.e_shoff + std::size_t{index} * header.e_shentsize);
     };
@@ -72,7 +72,8 @@ CUresult read_cubin(const char* image, Library* library, std::string* problem) {
         else if (const char* kernel = after(name, ".nv.info."))
             read_attributes(content, content + found.sh_size, &entries[kernel]);
         // From sm_90 on it counts what the system takes of every block.
-        else if (const char* kernel = after(name, ".nv.shared."); kernel != nullptr && after(kernel, "reserved.") == nullptr)
+        else if (const char* kernel = after(name, ".nv.shared.");
+                 kernel != nullptr && after(kernel, "reserved.") == nullptr)
             entries[kernel].shared_bytes =
                 found.sh_size - (library->target >= 90 ? RESERVED_SHARED_PER_BLOCK : std::size_t{0});
     }
