@@ -173,7 +173,7 @@ fn table(kernels: &[Kernel], architectures: &[(u32, u32)], out: &Path) -> String
     for kernel in kernels {
         let Kernel { name, ptx, .. } = kernel;
         // The driver takes a C string.
-        let ptx = format!("c_string(concat!(include_str!({ptx:?}), \"\\0\"))");
+        let ptx = format!("concat!(include_str!({ptx:?}), \"\\0\")");
         line(format!("Images {{ kernel: c{name:?}, ptx: {ptx}, machine_code: ["));
         for &architecture in architectures {
             line(match runs(kernel, architecture) {

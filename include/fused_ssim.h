@@ -108,7 +108,7 @@
 // Gaussian window, sampled at the pixel centres, truncated at window_size taps and normalised to sum 1. The default.
 #define FSSIM_WINDOW_GAUSSIAN 0
 
-// Uniform (box) window. On the CPU only for now.
+// Uniform (box) window.
 #define FSSIM_WINDOW_UNIFORM 1
 
 // The result is SSIM. The default.
@@ -124,15 +124,14 @@
 #define FSSIM_MASK_NONE 0
 
 // Weighted mean of the map: sum(m S) / sum(m), over each group of the reduction. A map holds the terms m S. Where m is zero
-// SSIM does not count, even if it is NaN. On the CPU only for now.
+// SSIM does not count, even if it is NaN.
 #define FSSIM_MASK_WEIGHTED_MEAN 1
 
 // Both images are multiplied by the mask first; zeros stay zero, even where a pixel is NaN. The mean is over every pixel.
-// On the CPU only for now.
 #define FSSIM_MASK_MULTIPLY_INPUTS 2
 
 // Normalised convolution: the moments of a window are weighted by the mask inside it, mu = G*(m x) / G*m, so that pixels
-// of weight zero have no influence at all; then the weighted mean. On the CPU only for now.
+// of weight zero have no influence at all; then the weighted mean.
 #define FSSIM_MASK_NORMALIZED 3
 
 // fssim_loss compares pixels by |img1 - img2|.
@@ -194,7 +193,7 @@ typedef struct fssim_options {
   int32_t output;
   // FSSIM_WINDOW_*.
   int32_t window;
-  // Taps of the window in each direction: odd, 3 to 33. Default 11; others on the CPU only for now.
+  // Taps of the window in each direction: odd, 3 to 33. Default 11.
   int32_t window_size;
   // Standard deviation of the Gaussian window in pixels, > 0. Default 1.5.
   double sigma;
@@ -223,7 +222,7 @@ typedef struct fssim_options {
   // Layout of the mask, whose shape is that of the images; stride_c 0 gives all channels one mask of shape (N, 1, H, W).
   struct fssim_layout mask_layout;
   // Row sharding: rows of the true image present in memory above the first owned row. h counts them. There
-  // must be window_size - 1 of them, or all that the image has there. On the CPU only for now.
+  // must be window_size - 1 of them, or all that the image has there.
   int64_t shard_rows_above;
   // Row sharding: rows of the true image present in memory below the last owned row, as above.
   int64_t shard_rows_below;
@@ -296,7 +295,7 @@ fssim_status fssim_options_init(struct fssim_options *options,
                                 size_t struct_size);
 
 // Writes to *bytes the size of the `saved` buffer for a shape and options (NULL: the defaults). It is 0 where
-// fssim_backward computes everything again: with a window of other than 11 taps, a mask, or row sharding.
+// fssim_backward computes everything again: with a window of other than 11 taps or a uniform one, a mask, or row sharding.
 fssim_status fssim_saved_size(int64_t n,
                               int64_t c,
                               int64_t h,
@@ -305,7 +304,8 @@ fssim_status fssim_saved_size(int64_t n,
                               size_t *bytes);
 
 // Writes to *bytes the size of the workspace that the _stream calls need for a shape and options (NULL: the defaults).
-// One size serves all of them, on every device. It is never 0.
+// One size serves all of them, on every device. It is never 0. Some 25 MB of it, or the size of a few hundred rows of one
+// plane if that is more, keep what the gradients of losses, masks, shards and other windows are made of.
 fssim_status fssim_workspace_size(int64_t n,
                                   int64_t c,
                                   int64_t h,
@@ -425,7 +425,7 @@ fssim_status fssim_value_and_grad(const void *img1,
 //             equals img2, |img1 - img2| has the derivative 0.
 //
 // With a mask that weights the mean, P is sum(m |img1 - img2|) / sum(m); with FSSIM_MASK_MULTIPLY_INPUTS, P compares the
-// multiplied images. Synchronous, like fssim_forward. On the CPU only for now.
+// multiplied images. Synchronous, like fssim_forward.
 fssim_status fssim_loss(const void *img1,
                         const void *img2,
                         int64_t n,

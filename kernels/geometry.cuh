@@ -64,3 +64,28 @@ constexpr int PIXELS_CONVERTED = 2;
 constexpr int UPSTREAM_NONE = 0;
 constexpr int UPSTREAM_GROUP = 1;
 constexpr int UPSTREAM_MAP = 2;
+
+// The most taps that a window may have.
+constexpr int MAX_TAPS = 33;
+
+// Rows and columns of the map or of the gradient that a block of general_map.cu or general_gradient.cu produces: a multiple
+// of 4 rows for each warp, and 8 groups of 4 columns.
+constexpr int GENERAL_ROWS = 16;
+constexpr int GENERAL_COLUMNS = 32;
+
+// Threads of those blocks: one for 4 pixels.
+constexpr int GENERAL_THREADS = 128;
+
+// Planes that general_map.cu leaves for general_gradient.cu.
+constexpr int GENERAL_PLANES = 6;
+
+// What a mask does: nothing; sum(m S) / sum(m); both images are multiplied by it; that, with windows renormalised by it.
+constexpr int MASK_NONE = 0;
+constexpr int MASK_WEIGHTED_MEAN = 1;
+constexpr int MASK_MULTIPLY_INPUTS = 2;
+constexpr int MASK_NORMALIZED = 3;
+
+// How pixels are compared: not at all; by |x - y|; by (x - y)^2.
+constexpr int PIXEL_NONE = 0;
+constexpr int PIXEL_L1 = 1;
+constexpr int PIXEL_L2 = 2;

@@ -64,3 +64,91 @@ struct ReduceParams {
     double base;
     double scale;
 };
+
+// One launch of general_map.cu or general_gradient.cu. Block b works on column tile b % tile_columns, row tile
+// b / tile_columns % tile_rows, plane first_plane + b / (tile_columns * tile_rows).
+struct GeneralParams {
+    Image img1;    // images of shape (planes / channels, channels, height, width)
+    Image img2;
+    Image grad1;    // gradients; data NULL: not wanted
+    Image grad2;
+    Image mask;       // weights: floats, or bytes of which 0 is 0 and everything else 1
+    float* planes;    // partial planes [GENERAL_PLANES][planes of the launch][rows][pitch]; NULL: not wanted
+    float* map;       // NULL, or the dense map [planes][map_bottom - map_top][map_right - map_left]
+    const float* upstream;
+    double* sums;              // for each block, sum of m (1 - SSIM) over the map pixels that it owns
+    double* pixel_sums;        // the same of the pixel losses
+    const double* totals;      // NULL, or [groups][2]: what the sums of the map and of the pixels are divided by
+    long long plane_floats;    // of one of the partial planes, over all planes of the launch
+    int first_plane;
+    int channels;
+    int height;
+    int width;
+    int planes_per_group;
+    int tile_rows;
+    int tile_columns;
+    int row_begin;    // rows of the partial planes
+    int row_end;
+    int own_begin;    // rows whose sums and gradients belong to this launch
+    int own_end;
+    int map_top;    // the map covers rows [map_top, map_bottom) and columns [map_left, map_right)
+    int map_left;
+    int map_bottom;
+    int map_right;
+    int present_top;    // rows that have an SSIM: those of the map, and those of other shards that gradients depend on
+    int present_bottom;
+    int grad_row;    // the image row of a gradient's first
+    int pitch;
+    int radius;
+    int mask_mode;        // MASK_*
+    int upstream_mode;    // UPSTREAM_*
+    int pixel_loss;       // PIXEL_*
+    float scale1;         // multiplied onto every element on load
+    float scale2;
+    float unscale;     // from the unit of what is computed with to that of the pixels
+    float two_c1;      // 2 (k1 L)^2, L being the range of what is computed with
+    float two_c2;      // 2 (k2 L)^2
+    float map_base;    // the map holds map_base - map_scale (1 - SSIM)
+    float map_scale;
+    double grad_factor;      // multiplied onto the gradients of the map; divided by totals if there are some
+    double pixel_factor;     // the same for those of the pixel losses
+    double image_factor1;    // multiplied onto the gradients of the map of one image: scale1 and scale2, unrounded
+    double image_factor2;
+    double pixel_scale1;    // the same for those of the pixel losses: the images' own scales
+    double pixel_scale2;
+    float taps[MAX_TAPS];
+};
+
+// One launch of fssim_general_weights. Block b sums GENERAL_ROWS rows of plane first_plane + b / chunks of the mask.
+struct WeightParams {
+    Image mask;
+    double* sums;          // [planes][chunks]: over the map
+    double* pixel_sums;    // the same over all pixels
+    int first_plane;
+    int channels;
+    int width;
+    int chunks;
+    int own_begin;
+    int own_end;
+    int map_top;
+    int map_left;
+    int map_bottom;
+    int map_right;
+};
+
+// One launch of fssim_general_totals or fssim_general_reduce: block g adds up sums[g * per_group ...].
+struct GeneralReduceParams {
+    const double* sums;
+    const double* pixel_sums;    // NULL: no loss
+    const double* totals;        // NULL, or [groups][2]: the weights of the map and of the pixels
+    double* totals_out;          // where fssim_general_totals writes them
+    float* out;
+    long long per_group;
+    double divisor;       // what sums are divided by; 0: the totals
+    double map_weight;    // without totals: the pixels of the map, and what its sums are divided by
+    double map_total;
+    double pixel_total;
+    double base;    // the value is base - scale (1 - SSIM)
+    double scale;
+    double lambda;    // share of the dissimilarity in a loss
+};

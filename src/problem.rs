@@ -372,6 +372,18 @@ impl Problem {
         Ok(())
     }
 
+    /// Whether gradients can have an upstream gradient.
+    pub(crate) fn check_upstream(&self) -> Result<()> {
+        if self.reduction == Reduction::Map && self.shard.is_some() {
+            return Err(Error::Unsupported(
+                "an upstream gradient for the map of a shard is not supported by this version: it would need rows that \
+                 other shards own"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Map pixels of one plane.
     pub fn map_pixels(&self) -> usize {
         self.map.height * self.map.width
@@ -429,6 +441,11 @@ impl Problem {
         self.window.size() == WINDOW_TAPS && self.mask.is_none() && self.shard.is_none()
     }
 
+    /// Whether forward can keep what backward needs: what both backends are tuned for, with a Gaussian window.
+    pub fn keeps_partials(&self) -> bool {
+        self.is_plain() && self.window.shape() == WindowShape::Gaussian
+    }
+
     /// Floats from one row of a saved plane to the next: rows start at multiples of 16 bytes.
     pub fn saved_pitch(&self) -> usize {
         self.shape.w.next_multiple_of(4)
@@ -441,7 +458,7 @@ impl Problem {
 
     /// Number of elements in `saved`: none where backward computes everything again.
     pub fn saved_elements(&self) -> usize {
-        if !self.is_plain() {
+        if !self.keeps_partials() {
             return 0;
         }
         self.saved_planes() * self.shape.planes() * self.shape.h * self.saved_pitch()

@@ -87,7 +87,7 @@ pub(super) unsafe fn run(call: &Call, stream: Option<&StreamArguments>) -> Resul
             // SAFETY: all checks passed, and the pointers are host memory.
             unsafe { run_on_cpu(call, &problem, mask, terms) }
         }
-        Location::Device(ordinal) => run_on_cuda(call, &problem, &arguments, ordinal, stream),
+        Location::Device(ordinal) => run_on_cuda(call, &problem, mask, terms, &arguments, ordinal, stream),
     }
 }
 
@@ -293,11 +293,14 @@ unsafe fn run_on_cpu(call: &Call, problem: &Problem, mask: *const c_void, terms:
 fn run_on_cuda(
     call: &Call,
     problem: &Problem,
+    mask: *const c_void,
+    terms: Option<Loss>,
     arguments: &[Argument],
     ordinal: i32,
     stream: Option<&StreamArguments>,
 ) -> Result<()> {
-    cuda::refuse_unsupported(problem, matches!(call.operation, Operation::Loss { .. }))?;
+    let upstream = matches!(call.operation, Operation::Backward { grad_ssim, .. } if !grad_ssim.is_null());
+    cuda::refuse_unsupported(problem, upstream)?;
     let device_ptr = |pointer: *const c_void| DevicePtr(pointer as u64);
     let execution = match stream {
         None => Execution::Synchronous,
@@ -320,9 +323,14 @@ fn run_on_cuda(
             ssim: device_ptr(ssim),
             grads: [device_ptr(grad_img1), device_ptr(grad_img2)],
         },
-        Operation::Loss { .. } => return Err(Error::Internal("refuse_unsupported let a loss through".to_owned())),
+        Operation::Loss { loss, grad_img1, grad_img2, .. } => cuda::Operation::Loss {
+            terms: terms.ok_or_else(|| Error::Internal("a loss without its terms".to_owned()))?,
+            loss: device_ptr(loss),
+            grads: [device_ptr(grad_img1), device_ptr(grad_img2)],
+        },
     };
-    cuda::run(problem, [device_ptr(call.img1), device_ptr(call.img2)], operation, ordinal, execution)
+    let inputs = cuda::Inputs { images: [device_ptr(call.img1), device_ptr(call.img2)], mask: device_ptr(mask) };
+    cuda::run(problem, inputs, operation, ordinal, execution)
 }
 
 fn check_workspace(stream: &StreamArguments, problem: &Problem, arguments: &[Argument], ordinal: i32) -> Result<()> {

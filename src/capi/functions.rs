@@ -108,7 +108,7 @@ pub unsafe extern "C" fn fssim_value_and_grad(
 ///             equals img2, |img1 - img2| has the derivative 0.
 ///
 /// With a mask that weights the mean, P is sum(m |img1 - img2|) / sum(m); with FSSIM_MASK_MULTIPLY_INPUTS, P compares the
-/// multiplied images. Synchronous, like fssim_forward. On the CPU only for now.
+/// multiplied images. Synchronous, like fssim_forward.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fssim_loss(
     img1: *const c_void,

@@ -30,7 +30,7 @@ pub unsafe extern "C" fn fssim_options_init(options: *mut fssim_options, struct_
 }
 
 /// Writes to *bytes the size of the `saved` buffer for a shape and options (NULL: the defaults). It is 0 where
-/// fssim_backward computes everything again: with a window of other than 11 taps, a mask, or row sharding.
+/// fssim_backward computes everything again: with a window of other than 11 taps or a uniform one, a mask, or row sharding.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fssim_saved_size(
     n: i64,
@@ -53,7 +53,8 @@ pub unsafe extern "C" fn fssim_saved_size(
 }
 
 /// Writes to *bytes the size of the workspace that the _stream calls need for a shape and options (NULL: the defaults).
-/// One size serves all of them, on every device. It is never 0.
+/// One size serves all of them, on every device. It is never 0. Some 25 MB of it, or the size of a few hundred rows of one
+/// plane if that is more, keep what the gradients of losses, masks, shards and other windows are made of.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fssim_workspace_size(
     n: i64,

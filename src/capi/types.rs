@@ -77,7 +77,7 @@ pub const FSSIM_REDUCTION_MAP: i32 = 3;
 
 /// Gaussian window, sampled at the pixel centres, truncated at window_size taps and normalised to sum 1. The default.
 pub const FSSIM_WINDOW_GAUSSIAN: i32 = 0;
-/// Uniform (box) window. On the CPU only for now.
+/// Uniform (box) window.
 pub const FSSIM_WINDOW_UNIFORM: i32 = 1;
 
 /// The result is SSIM. The default.
@@ -90,13 +90,12 @@ pub const FSSIM_OUTPUT_DSSIM: i32 = 2;
 /// No mask. The default.
 pub const FSSIM_MASK_NONE: i32 = 0;
 /// Weighted mean of the map: sum(m S) / sum(m), over each group of the reduction. A map holds the terms m S. Where m is zero
-/// SSIM does not count, even if it is NaN. On the CPU only for now.
+/// SSIM does not count, even if it is NaN.
 pub const FSSIM_MASK_WEIGHTED_MEAN: i32 = 1;
 /// Both images are multiplied by the mask first; zeros stay zero, even where a pixel is NaN. The mean is over every pixel.
-/// On the CPU only for now.
 pub const FSSIM_MASK_MULTIPLY_INPUTS: i32 = 2;
 /// Normalised convolution: the moments of a window are weighted by the mask inside it, mu = G*(m x) / G*m, so that pixels
-/// of weight zero have no influence at all; then the weighted mean. On the CPU only for now.
+/// of weight zero have no influence at all; then the weighted mean.
 pub const FSSIM_MASK_NORMALIZED: i32 = 3;
 
 /// fssim_loss compares pixels by |img1 - img2|.
@@ -156,7 +155,7 @@ pub struct fssim_options {
     pub output: i32,
     /// FSSIM_WINDOW_*.
     pub window: i32,
-    /// Taps of the window in each direction: odd, 3 to 33. Default 11; others on the CPU only for now.
+    /// Taps of the window in each direction: odd, 3 to 33. Default 11.
     pub window_size: i32,
     /// Standard deviation of the Gaussian window in pixels, > 0. Default 1.5.
     pub sigma: f64,
@@ -185,7 +184,7 @@ pub struct fssim_options {
     /// Layout of the mask, whose shape is that of the images; stride_c 0 gives all channels one mask of shape (N, 1, H, W).
     pub mask_layout: fssim_layout,
     /// Row sharding: rows of the true image present in memory above the first owned row. h counts them. There
-    /// must be window_size - 1 of them, or all that the image has there. On the CPU only for now.
+    /// must be window_size - 1 of them, or all that the image has there.
     pub shard_rows_above: i64,
     /// Row sharding: rows of the true image present in memory below the last owned row, as above.
     pub shard_rows_below: i64,

@@ -58,6 +58,7 @@ pub(crate) fn forward(
     if !problem.is_plain() {
         return general::forward(rung, problem, inputs, ssim);
     }
+    let saved = saved.filter(|_| problem.keeps_partials());
     if problem.precision() == Dtype::F64 {
         let saved = saved.map(ValuesMut::f64).transpose()?;
         return double::forward(rung, problem, [inputs.img1, inputs.img2], ssim.f64()?, saved);
@@ -76,6 +77,7 @@ pub(crate) fn backward(
     if !problem.is_plain() {
         return general::backward(rung, problem, inputs, grad_ssim, gradients);
     }
+    let saved = saved.filter(|_| problem.keeps_partials());
     if problem.precision() == Dtype::F64 {
         let (saved, grad_ssim) = (saved.map(Values::f64).transpose()?, grad_ssim.map(Values::f64).transpose()?);
         return double::backward(rung, problem, [inputs.img1, inputs.img2], saved, grad_ssim, gradients);

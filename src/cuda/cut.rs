@@ -18,6 +18,9 @@ pub(crate) enum Family {
     /// Blocks that take one tile at once: the least time from start to end. Tiles save no partial derivatives, so the
     /// kernels of fssim_forward with `saved` and of fssim_backward from it stay strips.
     Tiles,
+    /// The kernels for every window and mask, also where the others could do the work. They save no partial derivatives
+    /// either.
+    General,
 }
 
 impl Family {
@@ -32,8 +35,9 @@ impl Family {
             None => Ok(Family::Fastest),
             Some(Some("strips")) => Ok(Family::Strips),
             Some(Some("tiles")) => Ok(Family::Tiles),
+            Some(Some("general")) => Ok(Family::General),
             Some(_) => Err(Error::Option(format!(
-                "the environment variable FSSIM_CUDA is {:?}; it may be strips or tiles",
+                "the environment variable FSSIM_CUDA is {:?}; it may be strips, tiles or general",
                 name.unwrap_or_default()
             ))),
         }
@@ -179,6 +183,7 @@ mod tests {
         assert_eq!(Family::choose(None), Ok(Family::Fastest));
         assert_eq!(Family::choose(Some("strips".as_ref())), Ok(Family::Strips));
         assert_eq!(Family::choose(Some("tiles".as_ref())), Ok(Family::Tiles));
+        assert_eq!(Family::choose(Some("general".as_ref())), Ok(Family::General));
         let Err(Error::Option(text)) = Family::choose(Some("bricks".as_ref())) else { panic!("bricks are no family") };
         assert!(text.contains("FSSIM_CUDA") && text.contains("bricks") && text.contains("tiles"), "{text}");
     }

@@ -11,7 +11,8 @@ use crate::status::{Error, Result};
 /// A kernel's images: each holds this kernel alone.
 struct Images {
     kernel: &'static CStr,
-    ptx: &'static CStr,
+    /// Ends in NUL.
+    ptx: &'static str,
     /// For each of ARCHITECTURES; None where the kernel needs a newer GPU.
     machine_code: [Option<&'static [u8]>; ARCHITECTURES.len()],
 }
@@ -21,13 +22,6 @@ include!(concat!(env!("OUT_DIR"), "/images.rs"));
 
 /// Parts of GPUs' families that are not desktop or server GPUs: these run machine code of their own number alone.
 const EMBEDDED: [(i32, i32); 2] = [(8, 7), (10, 1)];
-
-const fn c_string(text: &'static str) -> &'static CStr {
-    match CStr::from_bytes_with_nul(text.as_bytes()) {
-        Ok(text) => text,
-        Err(_) => panic!("there is a NUL in PTX"),
-    }
-}
 
 /// What the driver is given.
 #[derive(Clone, Copy)]
@@ -130,10 +124,14 @@ pub(super) fn code(kernel: Kernel, choice: Choice) -> Result<Code> {
     let Some(images) = IMAGES.iter().find(|images| images.kernel == name) else {
         return Err(Error::Internal(format!("no kernel {name:?} is part of this library")));
     };
-    Ok(match choice {
-        Choice::Machine(index) => images.machine_code[index].map_or(Code::Ptx(images.ptx), Code::Machine),
-        Choice::Ptx => Code::Ptx(images.ptx),
-    })
+    if let Choice::Machine(index) = choice
+        && let Some(machine_code) = images.machine_code[index]
+    {
+        return Ok(Code::Machine(machine_code));
+    }
+    CStr::from_bytes_with_nul(images.ptx.as_bytes())
+        .map(Code::Ptx)
+        .map_err(|error| Error::Internal(format!("the PTX of {name:?}: {error}")))
 }
 
 #[cfg(test)]

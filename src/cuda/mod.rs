@@ -7,6 +7,7 @@ mod context;
 mod cut;
 mod device;
 mod driver;
+mod general;
 mod images;
 mod module;
 mod params;
@@ -18,11 +19,11 @@ use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
 use crate::layout::Dtype;
+use crate::loss::Loss;
 use crate::problem::Problem;
 use crate::status::{Error, Result};
-use crate::window::{WINDOW_TAPS, WindowShape};
 use context::{Allocation, CurrentContext, with_cleanup};
-pub(crate) use cut::workspace_bytes;
+use cut::Family;
 use device::Device;
 use driver::{Driver, LaunchShape, Stream, explained};
 use plan::{Kernel, Launch};
@@ -52,11 +53,19 @@ pub(crate) enum Execution {
     Stream { stream: *mut c_void, workspace: DevicePtr },
 }
 
+/// What a call reads. There is a mask if the problem has one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inputs {
+    pub(crate) images: [DevicePtr; 2],
+    pub(crate) mask: DevicePtr,
+}
+
 /// What to compute.
 pub(crate) enum Operation {
     Forward { ssim: DevicePtr, saved: DevicePtr },
     Backward { saved: DevicePtr, grad_ssim: DevicePtr, grads: [DevicePtr; 2] },
     ValueAndGrad { ssim: DevicePtr, grads: [DevicePtr; 2] },
+    Loss { terms: Loss, loss: DevicePtr, grads: [DevicePtr; 2] },
 }
 
 /// The number of usable devices; 0 without a driver.
@@ -92,45 +101,39 @@ pub(crate) fn preload(ordinal: i32) -> Result<()> {
     with_cleanup(loaded, if keep { context.leave_and_keep() } else { context.leave() })
 }
 
-/// Refuses what only the CPU computes so far: the one place that says so. `loss`: whether it is a loss.
-pub(crate) fn refuse_unsupported(problem: &Problem, loss: bool) -> Result<()> {
+/// Refuses what only the CPU computes so far, and what no backend does: the one place that says so. `upstream`: whether
+/// there is an upstream gradient.
+pub(crate) fn refuse_unsupported(problem: &Problem, upstream: bool) -> Result<()> {
     let unsupported = |what: &str| Err(Error::Unsupported(format!("{what} is not supported on CUDA by this version")));
-    if loss {
-        return unsupported("fssim_loss");
-    }
     for (i, name) in ["img1", "img2"].into_iter().enumerate() {
         // A gradient is of f64 where its image is, and only there.
         if problem.dtypes[i] == Dtype::F64 {
             return unsupported(&format!("{name}: dtype F64"));
         }
     }
-    if problem.window.shape() != WindowShape::Gaussian {
-        return unsupported("a uniform window");
-    }
-    if problem.window.size() != WINDOW_TAPS {
-        return unsupported(&format!("window_size {}", problem.window.size()));
-    }
-    if problem.mask.is_some() {
-        return unsupported("a mask");
-    }
-    if problem.shard.is_some() {
-        return unsupported("row sharding (shard_*)");
+    if upstream {
+        problem.check_upstream()?;
     }
     Ok(())
+}
+
+/// Bytes of workspace that any call of this problem needs, on any device.
+pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
+    cut::workspace_bytes(problem).max(general::workspace_bytes(problem))
 }
 
 /// Runs a checked call on a device. Every address lives there, or is managed memory.
 pub(crate) fn run(
     problem: &Problem,
-    images: [DevicePtr; 2],
+    inputs: Inputs,
     operation: Operation,
     ordinal: i32,
     execution: Execution,
 ) -> Result<()> {
     let driver = Driver::get()?;
     let device = Device::get(driver, ordinal)?;
-    let family = cut::Family::current()?;
-    let plan = |workspace| plan::plan(problem, images, &operation, workspace, &device.properties, family);
+    let family = Family::current()?;
+    let plan = |workspace| plan::plan(problem, inputs, &operation, workspace, &device.properties, family);
     match execution {
         Execution::Stream { stream, workspace } => {
             let (stream, launches) = (Stream(stream), plan(workspace));

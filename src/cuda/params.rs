@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use super::DevicePtr;
-use crate::geometry::WINDOW_TAPS;
+use crate::geometry::{MAX_TAPS, WINDOW_TAPS};
 
 /// `Image` of `kernels/params.cuh`.
 #[repr(C)]
@@ -71,12 +71,108 @@ pub(crate) struct ReduceParams {
     pub scale: f64,
 }
 
+/// `GeneralParams` of `kernels/params.cuh`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct GeneralParams {
+    pub img1: Image,
+    pub img2: Image,
+    pub grad1: Image,
+    pub grad2: Image,
+    pub mask: Image,
+    pub planes: DevicePtr,
+    pub map: DevicePtr,
+    pub upstream: DevicePtr,
+    pub sums: DevicePtr,
+    pub pixel_sums: DevicePtr,
+    pub totals: DevicePtr,
+    pub plane_floats: i64,
+    pub first_plane: i32,
+    pub channels: i32,
+    pub height: i32,
+    pub width: i32,
+    pub planes_per_group: i32,
+    pub tile_rows: i32,
+    pub tile_columns: i32,
+    pub row_begin: i32,
+    pub row_end: i32,
+    pub own_begin: i32,
+    pub own_end: i32,
+    pub map_top: i32,
+    pub map_left: i32,
+    pub map_bottom: i32,
+    pub map_right: i32,
+    pub present_top: i32,
+    pub present_bottom: i32,
+    pub grad_row: i32,
+    pub pitch: i32,
+    pub radius: i32,
+    pub mask_mode: i32,
+    pub upstream_mode: i32,
+    pub pixel_loss: i32,
+    pub scale1: f32,
+    pub scale2: f32,
+    pub unscale: f32,
+    pub two_c1: f32,
+    pub two_c2: f32,
+    pub map_base: f32,
+    pub map_scale: f32,
+    pub grad_factor: f64,
+    pub pixel_factor: f64,
+    pub image_factor1: f64,
+    pub image_factor2: f64,
+    pub pixel_scale1: f64,
+    pub pixel_scale2: f64,
+    pub taps: [f32; MAX_TAPS as usize],
+}
+
+/// `WeightParams` of `kernels/params.cuh`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct WeightParams {
+    pub mask: Image,
+    pub sums: DevicePtr,
+    pub pixel_sums: DevicePtr,
+    pub first_plane: i32,
+    pub channels: i32,
+    pub width: i32,
+    pub chunks: i32,
+    pub own_begin: i32,
+    pub own_end: i32,
+    pub map_top: i32,
+    pub map_left: i32,
+    pub map_bottom: i32,
+    pub map_right: i32,
+}
+
+/// `GeneralReduceParams` of `kernels/params.cuh`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct GeneralReduceParams {
+    pub sums: DevicePtr,
+    pub pixel_sums: DevicePtr,
+    pub totals: DevicePtr,
+    pub totals_out: DevicePtr,
+    pub out: DevicePtr,
+    pub per_group: i64,
+    pub divisor: f64,
+    pub map_weight: f64,
+    pub map_total: f64,
+    pub pixel_total: f64,
+    pub base: f64,
+    pub scale: f64,
+    pub lambda: f64,
+}
+
 /// The one argument of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "a few of them live on the stack for the length of a call")]
 pub(crate) enum Params {
     Strip(StripParams),
     Reduce(ReduceParams),
+    General(GeneralParams),
+    Weights(WeightParams),
+    GeneralReduce(GeneralReduceParams),
 }
 
 impl Params {
@@ -85,6 +181,9 @@ impl Params {
         match self {
             Params::Strip(params) => (&raw const *params).cast(),
             Params::Reduce(params) => (&raw const *params).cast(),
+            Params::General(params) => (&raw const *params).cast(),
+            Params::Weights(params) => (&raw const *params).cast(),
+            Params::GeneralReduce(params) => (&raw const *params).cast(),
         }
     }
 }
@@ -154,6 +253,21 @@ mod tests {
                 two_c2, origin_squares, bright, grad_scale, map_base, map_scale, taps, tap_tails,
             }
             ReduceParams { partials, out, per_group, base, scale }
+            GeneralParams {
+                img1, img2, grad1, grad2, mask, planes, map, upstream, sums, pixel_sums, totals, plane_floats, first_plane,
+                channels, height, width, planes_per_group, tile_rows, tile_columns, row_begin, row_end, own_begin, own_end,
+                map_top, map_left, map_bottom, map_right, present_top, present_bottom, grad_row, pitch, radius, mask_mode,
+                upstream_mode, pixel_loss, scale1, scale2, unscale, two_c1, two_c2, map_base, map_scale, grad_factor,
+                pixel_factor, image_factor1, image_factor2, pixel_scale1, pixel_scale2, taps,
+            }
+            WeightParams {
+                mask, sums, pixel_sums, first_plane, channels, width, chunks, own_begin, own_end, map_top, map_left,
+                map_bottom, map_right,
+            }
+            GeneralReduceParams {
+                sums, pixel_sums, totals, totals_out, out, per_group, divisor, map_weight, map_total, pixel_total, base,
+                scale, lambda,
+            }
         };
         assert_eq!(here, kernels);
     }

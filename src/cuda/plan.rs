@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use super::cut::{Cut, Family};
 use super::params::{Image, Params, ReduceParams, StripParams};
-use super::{DevicePtr, Operation};
+use super::{DevicePtr, Inputs, Operation, general};
 use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
 use crate::problem::{Problem, Reduction};
@@ -29,6 +29,12 @@ pub(crate) enum Kernel {
     TileValue,
     TileValueAndGrad,
     Reduce,
+    GeneralMap,
+    GeneralMapNormalized,
+    GeneralGradient,
+    GeneralWeights,
+    GeneralTotals,
+    GeneralReduce,
 }
 
 impl Kernel {
@@ -40,6 +46,12 @@ impl Kernel {
         Kernel::TileValue,
         Kernel::TileValueAndGrad,
         Kernel::Reduce,
+        Kernel::GeneralMap,
+        Kernel::GeneralMapNormalized,
+        Kernel::GeneralGradient,
+        Kernel::GeneralWeights,
+        Kernel::GeneralTotals,
+        Kernel::GeneralReduce,
     ];
 
     pub(crate) fn index(self) -> usize {
@@ -55,19 +67,29 @@ impl Kernel {
             Kernel::TileValue => c"fssim_tile_value",
             Kernel::TileValueAndGrad => c"fssim_tile_value_and_grad",
             Kernel::Reduce => c"fssim_reduce",
+            Kernel::GeneralMap => c"fssim_general_map",
+            Kernel::GeneralMapNormalized => c"fssim_general_map_normalized",
+            Kernel::GeneralGradient => c"fssim_general_gradient",
+            Kernel::GeneralWeights => c"fssim_general_weights",
+            Kernel::GeneralTotals => c"fssim_general_totals",
+            Kernel::GeneralReduce => c"fssim_general_reduce",
         }
     }
 
-    fn threads(self) -> u32 {
+    pub(super) fn threads(self) -> u32 {
         let threads = match self {
             Kernel::Value | Kernel::Forward | Kernel::Backward | Kernel::ValueAndGrad => STRIP_THREADS,
             Kernel::TileValue => TILE_VALUE_THREADS,
             Kernel::TileValueAndGrad => TILE_FUSED_THREADS,
-            Kernel::Reduce => REDUCE_THREADS,
+            Kernel::Reduce | Kernel::GeneralTotals | Kernel::GeneralReduce => REDUCE_THREADS,
+            Kernel::GeneralMap | Kernel::GeneralMapNormalized | Kernel::GeneralGradient | Kernel::GeneralWeights => {
+                GENERAL_THREADS
+            }
         };
         threads as u32
     }
 
+    /// Dynamic shared memory; that of the general kernels depends on the window.
     fn shared_bytes(self) -> u32 {
         let bytes = match self {
             Kernel::Value | Kernel::Forward => VALUE_SHARED_BYTES,
@@ -75,7 +97,7 @@ impl Kernel {
             Kernel::ValueAndGrad => FUSED_SHARED_BYTES,
             Kernel::TileValue => TILE_VALUE_SHARED_BYTES,
             Kernel::TileValueAndGrad => TILE_FUSED_SHARED_BYTES,
-            Kernel::Reduce => 0,
+            _ => 0,
         };
         bytes as u32
     }
@@ -92,17 +114,32 @@ pub(crate) struct Launch {
 }
 
 /// The most blocks of one launch.
-const MAX_GRID: usize = i32::MAX as usize;
+pub(super) const MAX_GRID: usize = i32::MAX as usize;
+
+/// Whether the general kernels do this, and not those that are tuned for the default window. `saved` is made and read by
+/// strips alone, whatever the family.
+fn is_general(problem: &Problem, operation: &Operation, family: Family) -> bool {
+    let keeps_partials = matches!(
+        *operation,
+        Operation::Forward { saved, .. } | Operation::Backward { saved, .. } if saved != DevicePtr::NULL
+    );
+    let is_loss = matches!(operation, Operation::Loss { .. });
+    !problem.keeps_partials() || is_loss || (family == Family::General && !keeps_partials)
+}
 
 /// The launches of a call, in order.
 pub(crate) fn plan(
     problem: &Problem,
-    images: [DevicePtr; 2],
+    inputs: Inputs,
     operation: &Operation,
     workspace: DevicePtr,
     device: &DeviceProperties,
     family: Family,
 ) -> Vec<Launch> {
+    if is_general(problem, operation, family) {
+        return general::plan(problem, inputs, operation, workspace);
+    }
+    let images = inputs.images;
     let mut planner = Planner { problem, images, workspace, device, family, launches: Vec::with_capacity(4) };
     match *operation {
         Operation::Forward { ssim, saved } => {
@@ -130,6 +167,7 @@ pub(crate) fn plan(
                 planner.strips(Kernel::Backward, partials);
             }
         }
+        Operation::Loss { .. } => unreachable!("the general kernels compute losses"),
     }
     planner.launches
 }
@@ -312,16 +350,16 @@ const BRIGHT: f64 = 4.0;
 
 /// The units in which the kernels compute: the range is about 1, so that products of four pixels overflow and underflow as
 /// late in every range as in that of 1.
-struct Units {
+pub(super) struct Units {
     /// What the elements of both images are multiplied by: for at least one of them a power of two, so that scaling rounds
     /// nothing. Bytes beside floats keep their exact values that way, and so do all where both images have the same scale.
-    scales: [f64; 2],
+    pub(super) scales: [f64; 2],
     /// The range of scaled pixels.
-    range: f64,
+    pub(super) range: f64,
 }
 
 impl Units {
-    fn new(problem: &Problem) -> Units {
+    pub(super) fn new(problem: &Problem) -> Units {
         // In the unit of the elements with the finer scale.
         let [first, second] = problem.scales;
         let unit = first.abs().min(second.abs());
@@ -341,7 +379,7 @@ fn in_order<T>([first, second]: [T; 2], swapped: bool) -> [T; 2] {
     if swapped { [second, first] } else { [first, second] }
 }
 
-fn image(data: DevicePtr, strides: Strides, dtype: Dtype) -> Image {
+pub(super) fn image(data: DevicePtr, strides: Strides, dtype: Dtype) -> Image {
     let bytes = |stride: usize| (stride * dtype.size()) as i64;
     Image {
         data,
@@ -368,19 +406,21 @@ mod tests {
     const H200: DeviceProperties =
         DeviceProperties { ordinal: 0, multiprocessors: 132, compute_capability: (9, 0), max_shared_bytes: 232_448 };
 
+    const INPUTS: Inputs = Inputs { images: [DevicePtr(64), DevicePtr(128)], mask: DevicePtr::NULL };
+
     fn problem(n: i64, c: i64, h: i64, w: i64) -> Problem {
         Problem::new(Shape::new(n, c, h, w).unwrap(), &Options::default()).unwrap()
     }
 
     fn value_and_grad(problem: &Problem) -> Vec<Launch> {
         let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr::NULL] };
-        plan(problem, [DevicePtr(64), DevicePtr(128)], &operation, DevicePtr(256), &H200, Family::Fastest)
+        plan(problem, INPUTS, &operation, DevicePtr(256), &H200, Family::Fastest)
     }
 
     fn strip_params(launch: &Launch) -> StripParams {
         match launch.params {
             Params::Strip(params) => params,
-            Params::Reduce(_) => panic!("not a strip kernel"),
+            _ => panic!("not a strip kernel"),
         }
     }
 
@@ -413,14 +453,7 @@ mod tests {
     #[test]
     fn both_gradients_swap_the_images_and_reduce_once() {
         let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr(48)] };
-        let launches = plan(
-            &problem(1, 1, 20, 20),
-            [DevicePtr(64), DevicePtr(128)],
-            &operation,
-            DevicePtr(256),
-            &H200,
-            Family::Fastest,
-        );
+        let launches = plan(&problem(1, 1, 20, 20), INPUTS, &operation, DevicePtr(256), &H200, Family::Fastest);
         let kernels: Vec<Kernel> = launches.iter().map(|launch| launch.kernel).collect();
         assert_eq!(kernels, [Kernel::TileValueAndGrad, Kernel::Reduce, Kernel::TileValueAndGrad]);
         let (first, second) = (strip_params(&launches[0]), strip_params(&launches[2]));

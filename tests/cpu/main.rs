@@ -6,6 +6,9 @@ mod support;
 #[path = "../support/capi.rs"]
 mod capi;
 
+#[path = "../support/masked.rs"]
+mod masked;
+
 mod accuracy;
 mod determinism;
 mod dtypes;

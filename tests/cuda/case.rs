@@ -6,7 +6,7 @@ use std::ptr;
 use crate::capi::{self, expect_ok, fssim_options};
 use crate::device::{Floats, Stream};
 use crate::elements::{Dtype, Elements};
-use crate::support::oracle::{Answer, Oracle, Output, Padding, Reduction};
+use crate::support::oracle::{Answer, Oracle, Output, Padding, Reduction, Window};
 use crate::support::{Kind, Size, absolute_error, images, relative_error, to_f64, upstream};
 
 /// What the C header promises: for values, for the pixels of a map, for gradients, and for gradients where the difference
@@ -156,6 +156,8 @@ impl Case {
                 Output::DSSIM => capi::OUTPUT_DSSIM,
                 _ => 0,
             },
+            window: i32::from(matches!(self.oracle.window, Window::Uniform(_))),
+            window_size: self.oracle.window.size() as i32,
             sigma: self.oracle.sigma,
             data_range: self.oracle.data_range,
             k1: self.oracle.k1,

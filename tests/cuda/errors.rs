@@ -238,44 +238,6 @@ fn what_only_the_cpu_computes() {
         (options.img1.strides, options.img2.strides) = ([1; 4], [1; 4]);
         call.grad_img1 = doubles.address();
     });
-    let words = ["uniform window", "not supported on CUDA"];
-    fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| call.options.window = 1);
-    let words = ["window_size 7", "not supported on CUDA"];
-    fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| call.options.window_size = 7);
-    for mode in [capi::MASK_WEIGHTED_MEAN, capi::MASK_MULTIPLY_INPUTS, capi::MASK_NORMALIZED] {
-        fixture.refuses(capi::ERROR_UNSUPPORTED, &["a mask", "not supported on CUDA"], |call| {
-            call.options.mask_mode = mode;
-            call.options.mask = call.img1;
-        });
-    }
-    let words = ["row sharding", "not supported on CUDA"];
-    fixture.refuses(capi::ERROR_UNSUPPORTED, &words, |call| call.options.shard_height = 20);
-    let Arguments { img1, img2, options, grad_img1, workspace, workspace_bytes, stream, .. } = fixture.good();
-    let loss = Floats::poisoned(3);
-    let [n, c, h, w] = fixture.session.shape();
-    // SAFETY: the memory of the fixture.
-    let status = unsafe {
-        capi::fssim_loss_stream(
-            img1,
-            img2,
-            n,
-            c,
-            h,
-            w,
-            &options,
-            capi::PIXEL_L1,
-            0.2,
-            loss.floats(),
-            grad_img1,
-            ptr::null_mut(),
-            workspace,
-            workspace_bytes,
-            stream,
-        )
-    };
-    assert_eq!(status, capi::ERROR_UNSUPPORTED, "{}", last_error());
-    assert!(last_error().contains("fssim_loss is not supported on CUDA"), "{}", last_error());
-    assert!(loss.read().iter().all(|value| value.to_bits() == POISON));
     fixture.still_works();
 }
 

@@ -12,13 +12,17 @@ mod emulator;
 mod errors;
 mod faults;
 mod hazards;
+mod masks;
 mod own_process;
 mod processes;
 mod streams;
+mod windows;
 
 #[path = "../support/capi.rs"]
 mod capi;
 #[path = "../support/device.rs"]
 mod device;
+#[path = "../support/masked.rs"]
+mod masked;
 #[path = "../support/mod.rs"]
 mod support;

@@ -15,7 +15,7 @@ use crate::layout::Sink;
 use crate::loss::{Loss, PixelLoss};
 use crate::pixels::{Values, ValuesMut};
 use crate::problem::{Output, Problem, Reduction};
-use crate::status::{Error, Result};
+use crate::status::Result;
 pub(super) use block::block;
 pub(super) use scratch::Scratch;
 
@@ -100,15 +100,11 @@ pub(super) fn backward(
 ) -> Result<()> {
     let mut job = job(problem, inputs, problem.output)?;
     job.gradients = gradients;
+    if grad_ssim.is_some() {
+        problem.check_upstream()?;
+    }
     job.upstream = match (grad_ssim, problem.reduction) {
         (None, _) => None,
-        (Some(_), Reduction::Map) if problem.shard.is_some() => {
-            return Err(Error::Unsupported(
-                "an upstream gradient for the map of a shard is not supported by this version: it would need rows that \
-                 other shards own"
-                    .to_owned(),
-            ));
-        }
         (Some(map), Reduction::Map) => Some(Upstream::Map(map)),
         (Some(groups), _) => Some(Upstream::Groups(groups)),
     };

@@ -1,0 +1,164 @@
+// What general_map.cu and general_gradient.cu share. Together they compute everything that strips and tiles do not: windows
+// of any size and form, masks, row sharding, losses.
+//
+//   general_map.cu        pixels -> moments -> SSIM, its sum and map, and for a gradient six planes in the workspace
+//   general_gradient.cu   those planes and the pixels -> gradients
+//
+// A block owns a tile of GENERAL_ROWS x GENERAL_COLUMNS pixels. In a vertical part each warp takes four rows, and a thread
+// one column of them at a time; in a horizontal part a thread takes GROUP columns of one row. Both slide along the filter:
+// a sample is read once for the GROUP outputs that see it.
+//
+// Rows in shared memory have an odd pitch. In a vertical part neighbouring threads read neighbouring columns; in a
+// horizontal one the eight groups of a row lie four banks apart and its four rows fill the gaps: no bank conflicts.
+#pragma once
+
+#include "elements.cuh"
+
+constexpr int GROUP = 4;    // outputs of a thread: one 16-byte access in a row
+constexpr int WARPS = GENERAL_THREADS / 32;
+constexpr int GROUPS = GENERAL_COLUMNS / GROUP;
+static_assert(GENERAL_ROWS == WARPS * GROUP, "a warp takes GROUP rows in a vertical part");
+static_assert(GENERAL_THREADS == GENERAL_ROWS * GROUPS, "a thread takes one group in a horizontal part");
+static_assert(GROUPS == 8, "eight groups and four rows are a warp without bank conflicts");
+
+__device__ __forceinline__ bool in_range(int index, int begin, int end) { return index >= begin && index < end; }
+
+// The product, but 0 for a weight of 0, whatever the value: what is masked out may be NaN.
+__device__ __forceinline__ float weighted(float weight, float value) { return weight == 0.0f ? 0.0f : weight * value; }
+
+// Where a block works.
+struct GeneralTile {
+    int plane;    // of the launch
+    int image;    // of the batch
+    int channel;
+    int row;    // first row and column
+    int column;
+    int pitch;      // of rows in shared memory
+    int columns;    // of the tile with the halo of one filter
+
+    __device__ __forceinline__ GeneralTile(const GeneralParams& p, int first_row) {
+        const unsigned block = blockIdx.x;
+        const unsigned rest = block / p.tile_columns;
+        plane = rest / p.tile_rows;
+        image = (p.first_plane + plane) / p.channels;
+        channel = (p.first_plane + plane) % p.channels;
+        row = first_row + static_cast<int>(rest % p.tile_rows) * GENERAL_ROWS;
+        column = static_cast<int>(block % p.tile_columns) * GENERAL_COLUMNS;
+        columns = GENERAL_COLUMNS + 2 * p.radius;
+        pitch = columns | 1;
+    }
+};
+
+// The group of a thread in a horizontal part.
+struct GeneralGroup {
+    int tile_row;
+    int tile_column;
+    int row;       // in the image
+    int column;    // of the first pixel
+
+    __device__ __forceinline__ explicit GeneralGroup(const GeneralTile& tile) {
+        tile_row = static_cast<int>(threadIdx.x) / GROUPS;
+        tile_column = static_cast<int>(threadIdx.x) % GROUPS * GROUP;
+        row = tile.row + tile_row;
+        column = tile.column + tile_column;
+    }
+};
+
+__device__ __forceinline__ char* element_address(const Image& image, int n, int channel, int row, int column) {
+    return image.data +
+           (n * image.stride_n + channel * image.stride_c + row * image.stride_h + column * image.stride_w);
+}
+
+// A weight of the mask: bytes are 0 or 1.
+__device__ __forceinline__ float load_weight(const Image& mask, int image, int channel, int row, int column) {
+    const float weight = load_element(element_address(mask, image, channel, row, column), mask.element);
+    return mask.element == ELEMENT_U8 && weight != 0.0f ? 1.0f : weight;
+}
+
+// A pixel of both images as x + y and x - y, and its weight, 1 without a mask.
+struct GeneralPixel {
+    float u;
+    float v;
+    float weight;
+
+    // Row and column are inside the image. Multiplied inputs are multiplied here; pixels that no window counts are 0, so
+    // that a NaN there goes nowhere.
+    __device__ __forceinline__ GeneralPixel(const GeneralParams& p, const GeneralTile& tile, int row, int column) {
+        const char* const img1 = element_address(p.img1, tile.image, tile.channel, row, column);
+        const char* const img2 = element_address(p.img2, tile.image, tile.channel, row, column);
+        const float x = load_element(img1, p.img1.element) * p.scale1;
+        const float y = load_element(img2, p.img2.element) * p.scale2;
+        u = x + y;
+        v = x - y;
+        weight = p.mask_mode == MASK_NONE ? 1.0f : load_weight(p.mask, tile.image, tile.channel, row, column);
+        if (p.mask_mode == MASK_MULTIPLY_INPUTS) {
+            u = weighted(weight, u);
+            v = weighted(weight, v);
+        }
+        if (p.mask_mode == MASK_NORMALIZED && weight == 0.0f) u = v = 0.0f;
+    }
+};
+
+// How pixels differ, and the derivative of that, in the unit of the pixels before the scale to the range.
+struct PixelDifference {
+    float value;
+    float derivative;
+
+    __device__ __forceinline__ PixelDifference(const GeneralParams& p, float v) {
+        const float difference = v * p.unscale;
+        if (p.pixel_loss == PIXEL_L1) {
+            value = fabsf(difference);
+            derivative = difference > 0.0f ? 1.0f : difference < 0.0f ? -1.0f : difference;
+        } else {
+            value = difference * difference;
+            derivative = 2.0f * difference;
+        }
+    }
+};
+
+// Slides a filter of `size` taps over size + GROUP - 1 samples. load(k) brings sample k; add(i, tap) adds it to output i,
+// the first of whose samples is number i. No output is given a sample outside of its window, not even with a tap of 0: it
+// may be NaN.
+template <typename LOAD, typename ADD>
+__device__ __forceinline__ void slide(const float* taps, int size, LOAD load, ADD add) {
+    float tap[GROUP] = {};    // of the sample at hand, for each output
+#pragma unroll
+    for (int k = 0; k < GROUP - 1; k++) {
+        load(k);
+#pragma unroll
+        for (int i = GROUP - 1; i > 0; i--) tap[i] = tap[i - 1];
+        tap[0] = taps[k];
+#pragma unroll
+        for (int i = 0; i <= k; i++) add(i, tap[i]);
+    }
+#pragma unroll 2
+    for (int k = GROUP - 1; k < size; k++) {
+        load(k);
+#pragma unroll
+        for (int i = GROUP - 1; i > 0; i--) tap[i] = tap[i - 1];
+        tap[0] = taps[k];
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) add(i, tap[i]);
+    }
+#pragma unroll
+    for (int j = 0; j < GROUP - 1; j++) {
+        load(size + j);
+#pragma unroll
+        for (int i = GROUP - 1; i > 0; i--) tap[i] = tap[i - 1];
+#pragma unroll
+        for (int i = j + 1; i < GROUP; i++) add(i, tap[i]);
+    }
+}
+
+// The sum of a value over a block, for thread 0. The order of additions is fixed. `shared`: one double for each warp.
+template <int THREADS>
+__device__ __forceinline__ double block_sum(double value, double* shared) {
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffffu, value, offset);
+    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+    __syncthreads();
+    double total = 0.0;
+    if (threadIdx.x == 0)
+        for (int warp = 0; warp < THREADS / 32; warp++) total += shared[warp];
+    return total;
+}

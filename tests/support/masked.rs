@@ -1,0 +1,576 @@
+//! Masks, row sharding and losses through the C functions, against the oracle: the same cases for every backend.
+
+use std::ptr;
+
+use crate::capi::{self, fssim_layout, fssim_options};
+use crate::support::oracle::{self, MaskMode, Oracle, Output, Padding, PixelLoss, Reduction, Window};
+use crate::support::{Kind, Random, Size, absolute_error, images, relative_error, to_f64, upstream};
+
+const MODES: [MaskMode; 3] = [MaskMode::WeightedMean, MaskMode::MultiplyInputs, MaskMode::Normalized];
+const PADDINGS: [Padding; 2] = [Padding::Same, Padding::Valid];
+const REDUCTIONS: [Reduction; 4] = [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel, Reduction::Map];
+const PIXEL_LOSSES: [(PixelLoss, i32); 2] = [(PixelLoss::L1, capi::PIXEL_L1), (PixelLoss::L2, capi::PIXEL_L2)];
+
+const VALUE_TOLERANCE: f64 = 1e-6;
+const GRADIENT_TOLERANCE: f64 = 2e-6;
+
+/// A mask's elements.
+#[derive(Clone, Copy)]
+pub enum Weights<'a> {
+    None,
+    Floats(&'a [f32]),
+    Bytes(&'a [u8]),
+}
+
+/// Which function is called.
+#[derive(Clone, Copy)]
+pub enum Function<'a> {
+    ValueAndGrad,
+    /// With these upstream factors, and nothing saved.
+    Backward(&'a [f32]),
+    /// With pixel_loss and lambda.
+    Loss(i32, f64),
+}
+
+/// A call on dense f32 images, for both gradients.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub function: Function<'a>,
+    pub images: [&'a [f32]; 2],
+    pub size: Size,
+    /// `mask` is taken from `weights`.
+    pub options: fssim_options,
+    pub weights: Weights<'a>,
+    /// Elements of the result and of each gradient.
+    pub values: usize,
+    pub pixels: usize,
+}
+
+/// What a call wrote; no values for `Backward`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    pub values: Vec<f32>,
+    pub grads: [Vec<f32>; 2],
+}
+
+/// Where the memory of a call lies.
+pub trait Backend {
+    /// What the header promises for the pixels of a map.
+    const MAP_TOLERANCE: f64;
+
+    /// Makes the call, which must succeed.
+    fn run(&self, call: Call<'_>) -> Outcome;
+}
+
+fn mode_for_c(mode: MaskMode) -> i32 {
+    match mode {
+        MaskMode::WeightedMean => capi::MASK_WEIGHTED_MEAN,
+        MaskMode::MultiplyInputs => capi::MASK_MULTIPLY_INPUTS,
+        MaskMode::Normalized => capi::MASK_NORMALIZED,
+    }
+}
+
+fn options_for(oracle: &Oracle) -> fssim_options {
+    fssim_options {
+        padding: i32::from(oracle.padding == Padding::Valid),
+        reduction: match oracle.reduction {
+            Reduction::Mean => 0,
+            Reduction::PerImage => capi::REDUCTION_PER_IMAGE,
+            Reduction::PerChannel => capi::REDUCTION_PER_CHANNEL,
+            Reduction::Map => capi::REDUCTION_MAP,
+        },
+        output: match oracle.output {
+            Output::DSSIM => capi::OUTPUT_DSSIM,
+            Output::ONE_MINUS_SSIM => capi::OUTPUT_ONE_MINUS_SSIM,
+            _ => 0,
+        },
+        window: i32::from(matches!(oracle.window, Window::Uniform(_))),
+        window_size: oracle.window.size() as i32,
+        sigma: oracle.sigma,
+        data_range: oracle.data_range,
+        k1: oracle.k1,
+        k2: oracle.k2,
+        ..fssim_options::default()
+    }
+}
+
+fn masked(oracle: &Oracle, mode: MaskMode) -> fssim_options {
+    fssim_options { mask_mode: mode_for_c(mode), ..options_for(oracle) }
+}
+
+/// Random weights, many of them zero, in blotches.
+fn mask([n, c, h, w]: Size) -> Vec<f32> {
+    let mut random = Random::new(31);
+    (0..n * c * h * w)
+        .map(|i| if (i / w / 5 + i % w / 7) % 3 == 0 || random.unit() < 0.2 { 0.0 } else { random.unit() + 0.1 })
+        .collect()
+}
+
+#[track_caller]
+fn compare(label: &str, got: &Outcome, values: &[f64], grads: [&[f64]; 2], value_tolerance: f64) {
+    let error = absolute_error(&got.values, values);
+    assert!(error <= value_tolerance, "{label}: value is off by {error:.2e}");
+    for (got, want) in got.grads.iter().zip(grads) {
+        let largest = want.iter().fold(0.0f64, |largest, g| largest.max(g.abs())) * got.len() as f64;
+        if largest < 1e-9 {
+            assert!(got.iter().all(|g| g.abs() < 1e-9), "{label}: a gradient of nothing");
+            continue;
+        }
+        let error = relative_error(got, want);
+        assert!(error <= GRADIENT_TOLERANCE, "{label}: gradient is off by {error:.2e}");
+    }
+}
+
+fn tolerance<B: Backend>(_: &B, reduction: Reduction) -> f64 {
+    if reduction == Reduction::Map { B::MAP_TOLERANCE } else { VALUE_TOLERANCE }
+}
+
+/// `windows`: those to try.
+pub fn every_mode_reduction_and_padding(backend: &impl Backend, windows: &[Window]) {
+    let size @ [n, c, h, w] = [2, 2, 21, 26];
+    let (x, y) = images(Kind::Photo, size);
+    let (x64, y64) = (to_f64(&x), to_f64(&y));
+    let weights = mask(size);
+    let weights64 = to_f64(&weights);
+    for &window in windows {
+        for padding in PADDINGS {
+            for reduction in REDUCTIONS {
+                for output in [Output::SSIM, Output::DSSIM] {
+                    let oracle = Oracle { window, padding, reduction, output, ..Oracle::new(n, c, h, w) };
+                    for mode in MODES {
+                        let label = format!("{mode:?} {window:?} {padding:?} {reduction:?} {output:?}");
+                        let call = Call {
+                            function: Function::ValueAndGrad,
+                            images: [&x, &y],
+                            size,
+                            options: masked(&oracle, mode),
+                            weights: Weights::Floats(&weights),
+                            values: oracle.values(),
+                            pixels: x.len(),
+                        };
+                        let got = backend.run(call);
+                        let want = oracle.answer_masked(&x64, &y64, &weights64, mode, None);
+                        let value_tolerance = tolerance(backend, reduction);
+                        compare(&label, &got, &want.ssim, [&want.grad_img1, &want.grad_img2], value_tolerance);
+
+                        let seeds = upstream(oracle.values());
+                        let want = oracle.answer_masked(&x64, &y64, &weights64, mode, Some(&to_f64(&seeds)));
+                        let Outcome { grads, .. } = backend.run(Call { function: Function::Backward(&seeds), ..call });
+                        let got = Outcome { values: got.values, grads };
+                        compare(&label, &got, &want.ssim, [&want.grad_img1, &want.grad_img2], value_tolerance);
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub fn pixels_of_a_masked_loss(backend: &impl Backend) {
+    let size @ [n, c, h, w] = [2, 2, 19, 24];
+    let (x, y) = images(Kind::Noise, size);
+    let (x64, y64) = (to_f64(&x), to_f64(&y));
+    let weights = mask(size);
+    for padding in PADDINGS {
+        for reduction in [Reduction::Mean, Reduction::PerImage] {
+            for (pixel, number) in PIXEL_LOSSES {
+                for mode in MODES {
+                    let oracle = Oracle { padding, reduction, ..Oracle::new(n, c, h, w) };
+                    let got = backend.run(Call {
+                        function: Function::Loss(number, 0.2),
+                        images: [&x, &y],
+                        size,
+                        options: masked(&oracle, mode),
+                        weights: Weights::Floats(&weights),
+                        values: 3 * oracle.values(),
+                        pixels: x.len(),
+                    });
+                    let oracle = Oracle { output: Output::ONE_MINUS_SSIM, ..oracle };
+                    let want = oracle.loss(&x64, &y64, Some((&to_f64(&weights), mode)), pixel, 0.2);
+                    let values = [want.loss, want.pixel, want.dissimilarity].concat();
+                    let label = format!("{mode:?} {pixel:?} {padding:?} {reduction:?}");
+                    compare(&label, &got, &values, [&want.grad_img1, &want.grad_img2], VALUE_TOLERANCE);
+                }
+            }
+        }
+    }
+}
+
+/// Losses without a mask: forms, reductions, shares, other windows and ranges.
+pub fn losses(backend: &impl Backend) {
+    let plain = |size: Size| Oracle::new(size[0], size[1], size[2], size[3]);
+    let mut cases = Vec::new();
+    for kind in [Kind::Noise, Kind::Photo, Kind::Constant, Kind::Identical] {
+        for padding in PADDINGS {
+            for reduction in [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel] {
+                cases.push((kind, 0.2, Oracle { padding, reduction, ..plain([2, 3, 21, 38]) }));
+            }
+        }
+    }
+    for lambda in [0.0, 0.5, 1.0] {
+        for window in [Window::Gaussian(11), Window::Gaussian(7), Window::Uniform(9)] {
+            for output in [Output::ONE_MINUS_SSIM, Output::DSSIM] {
+                cases.push((Kind::Noise, lambda, Oracle { window, output, k2: 0.05, ..plain([1, 2, 30, 53]) }));
+            }
+        }
+    }
+    cases.push((Kind::Noise, 0.2, Oracle { data_range: 255.0, ..plain([1, 2, 30, 53]) }));
+    for (kind, lambda, oracle) in cases {
+        for (pixel, number) in PIXEL_LOSSES {
+            let range = oracle.data_range as f32;
+            let scaled = |image: Vec<f32>| -> Vec<f32> { image.iter().map(|pixel| range * pixel).collect() };
+            let size = [oracle.n, oracle.c, oracle.h, oracle.w];
+            let (x, y) = images(kind, size);
+            let (x, y) = (scaled(x), scaled(y));
+            let call = Call {
+                function: Function::Loss(number, lambda),
+                images: [&x, &y],
+                size,
+                options: options_for(&oracle),
+                weights: Weights::None,
+                values: 3 * oracle.values(),
+                pixels: x.len(),
+            };
+            // Without a form of its own the dissimilarity is 1 - SSIM.
+            let output = if oracle.output == Output::SSIM { Output::ONE_MINUS_SSIM } else { oracle.output };
+            let want = Oracle { output, ..oracle }.loss(&to_f64(&x), &to_f64(&y), None, pixel, lambda);
+            let values = [want.loss, want.pixel, want.dissimilarity].concat();
+            // Pixel losses are in the unit of the pixels.
+            let unit = oracle.data_range.powi(if pixel == PixelLoss::L2 { 2 } else { 1 });
+            let label = format!("{kind:?} {pixel:?} {lambda} {oracle:?}");
+            let grads = [&want.grad_img1[..], &want.grad_img2];
+            compare(&label, &backend.run(call), &values, grads, VALUE_TOLERANCE * unit);
+        }
+    }
+}
+
+pub fn the_absolute_value_has_the_sign_of_the_smallest_difference(backend: &impl Backend) {
+    // Differences far below the rounding of the pixels relative to anything else.
+    let size @ [n, c, h, w] = [1, 1, 20, 35];
+    let x: Vec<f32> = (0..h * w).map(|i| if i % 3 == 0 { 0.75 } else { 1e-9 * (i % 5) as f32 }).collect();
+    let y: Vec<f32> = (0..h * w).map(|i| if i % 3 == 0 { 0.75 } else { 1e-9 * (i % 7) as f32 }).collect();
+    let got = backend.run(Call {
+        function: Function::Loss(capi::PIXEL_L1, 0.0),
+        images: [&x, &y],
+        size,
+        options: options_for(&Oracle::new(n, c, h, w)),
+        weights: Weights::None,
+        values: 3,
+        pixels: x.len(),
+    });
+    for i in 0..h * w {
+        let sign = (f64::from(x[i]) - f64::from(y[i])).partial_cmp(&0.0).expect("a number") as i32;
+        let want = (f64::from(sign) / (h * w) as f64) as f32;
+        assert_eq!((got.grads[0][i], got.grads[1][i]), (want, -want), "pixel {i}");
+    }
+}
+
+pub fn a_part_of_no_weight_adds_nothing(backend: &impl Backend) {
+    let size @ [n, c, h, w] = [1, 1, 30, 31];
+    let (mut x, y) = images(Kind::Noise, size);
+    x[5 * w + 7] = f32::NAN;
+    for (lambda, pixel_is_nan) in [(0.0, true), (1.0, false)] {
+        let call = Call {
+            function: Function::Loss(capi::PIXEL_L2, lambda),
+            images: [&x, &y],
+            size,
+            options: options_for(&Oracle::new(n, c, h, w)),
+            weights: Weights::None,
+            values: 3,
+            pixels: x.len(),
+        };
+        let got = backend.run(call);
+        assert!(got.values[1].is_nan() && got.values[2].is_nan() && got.values[0].is_nan(), "{lambda}");
+        for grad in &got.grads {
+            for (i, element) in grad.iter().enumerate() {
+                let reach = (i / w).abs_diff(5).max((i % w).abs_diff(7));
+                let spoilt = if pixel_is_nan { reach == 0 } else { reach <= 10 };
+                assert_eq!(element.is_nan(), spoilt, "lambda {lambda}: element {i} is {element}");
+            }
+        }
+    }
+}
+
+pub fn bytes_and_one_channel_for_all(backend: &impl Backend) {
+    let size @ [n, c, h, w] = [2, 3, 15, 18];
+    let (x, y) = images(Kind::Noise, size);
+    let bytes: Vec<u8> = mask([n, 1, h, w]).iter().map(|&m| if m == 0.0 { 0 } else { 1 + (m * 200.0) as u8 }).collect();
+    let planes: Vec<f32> =
+        (0..n * c * h * w).map(|i| f32::from(u8::from(bytes[i / (c * h * w) * h * w + i % (h * w)] != 0))).collect();
+    for mode in MODES {
+        let dense = Call {
+            function: Function::ValueAndGrad,
+            images: [&x, &y],
+            size,
+            options: masked(&Oracle::new(n, c, h, w), mode),
+            weights: Weights::Floats(&planes),
+            values: 1,
+            pixels: x.len(),
+        };
+        let strides = [(h * w) as i64, 0, w as i64, 1];
+        let mask_layout = fssim_layout { dtype: capi::DTYPE_U8, strides, ..dense.options.mask_layout };
+        let options = fssim_options { mask_layout, ..dense.options };
+        let shared = Call { options, weights: Weights::Bytes(&bytes), ..dense };
+        assert_eq!(backend.run(shared), backend.run(dense), "{mode:?}");
+    }
+}
+
+pub fn zeros_compare_nothing(backend: &impl Backend) {
+    let size @ [n, c, h, w] = [2, 1, 14, 16];
+    let (clean, y) = images(Kind::Noise, size);
+    // The first image is masked out as a whole, and holds NaN.
+    let mut x = clean.clone();
+    x[..h * w].fill(f32::NAN);
+    let weights: Vec<f32> = (0..n * h * w).map(|i| if i < h * w { 0.0 } else { 1.0 }).collect();
+    let zeros = vec![0.0; n * h * w];
+    for mode in MODES {
+        let oracle = Oracle { reduction: Reduction::PerImage, ..Oracle::new(n, c, h, w) };
+        for (output, of_nothing) in [(Output::SSIM, 1.0), (Output::ONE_MINUS_SSIM, 0.0), (Output::DSSIM, 0.0)] {
+            let call = Call {
+                function: Function::ValueAndGrad,
+                images: [&x, &y],
+                size,
+                options: masked(&Oracle { output, ..oracle }, mode),
+                weights: Weights::Floats(&weights),
+                values: n,
+                pixels: x.len(),
+            };
+            let got = backend.run(call);
+            assert_eq!(got.values[0], of_nothing, "{mode:?}");
+            assert!(got.values[1].is_finite() && got.values[1] != of_nothing, "{mode:?}");
+            // Only the weighted mean looks at masked pixels at all.
+            if mode != MaskMode::WeightedMean {
+                assert!(got.grads.iter().all(|grad| grad[..h * w].iter().all(|&g| g == 0.0)), "{mode:?}");
+            }
+            let got = backend.run(Call { function: Function::Loss(capi::PIXEL_L1, 0.2), values: 3 * n, ..call });
+            let [total, pixel, dissimilarity] = [got.values[0], got.values[n], got.values[2 * n]];
+            assert_eq!([total, pixel, dissimilarity], [0.0; 3], "{mode:?}");
+        }
+        let got = backend.run(Call {
+            function: Function::ValueAndGrad,
+            images: [&clean, &y],
+            size,
+            options: masked(&Oracle::new(n, c, h, w), mode),
+            weights: Weights::Floats(&zeros),
+            values: 1,
+            pixels: x.len(),
+        });
+        assert_eq!(got.values, [1.0], "{mode:?}");
+        assert!(got.grads.iter().flatten().all(|&g| g == 0.0), "{mode:?}");
+    }
+}
+
+pub fn what_is_masked_has_no_influence(backend: &impl Backend) {
+    let size @ [n, c, h, w] = [1, 2, 24, 30];
+    let (clean, y) = images(Kind::Noise, size);
+    let weights = mask(size);
+    for bad in [f32::NAN, f32::INFINITY, 1e30] {
+        let spoilt: Vec<f32> =
+            clean.iter().zip(&weights).map(|(&pixel, &m)| if m == 0.0 { bad } else { pixel }).collect();
+        for mode in [MaskMode::Normalized, MaskMode::MultiplyInputs] {
+            let of = |image| {
+                backend.run(Call {
+                    function: Function::ValueAndGrad,
+                    images: [image, &y],
+                    size,
+                    options: masked(&Oracle::new(n, c, h, w), mode),
+                    weights: Weights::Floats(&weights),
+                    values: 1,
+                    pixels: clean.len(),
+                })
+            };
+            assert_eq!(of(&spoilt), of(&clean), "{mode:?} {bad}");
+        }
+    }
+}
+
+/// A mask that keeps every window away from bad pixels keeps the bad pixels out of the weighted mean, and of the gradient
+/// elsewhere.
+pub fn windows_of_weight_zero_do_not_count(backend: &impl Backend) {
+    let size @ [n, c, h, w] = [1, 1, 40, 50];
+    let (clean, y) = images(Kind::Photo, size);
+    let (bad_row, bad_column, radius) = (17usize, 22usize, 5);
+    let reach = |i: usize| (i / w).abs_diff(bad_row).max((i % w).abs_diff(bad_column));
+    let weights: Vec<f32> = (0..h * w).map(|i| if reach(i) <= radius { 0.0 } else { 1.0 }).collect();
+    let oracle = Oracle::new(n, c, h, w);
+    let (x64, y64, weights64) = (to_f64(&clean), to_f64(&y), to_f64(&weights));
+    let want = oracle.answer_masked(&x64, &y64, &weights64, MaskMode::WeightedMean, None);
+    for bad in [f32::NAN, f32::INFINITY, 1e30] {
+        let mut x = clean.clone();
+        x[bad_row * w + bad_column] = bad;
+        let mut got = backend.run(Call {
+            function: Function::ValueAndGrad,
+            images: [&x, &y],
+            size,
+            options: masked(&oracle, MaskMode::WeightedMean),
+            weights: Weights::Floats(&weights),
+            values: 1,
+            pixels: x.len(),
+        });
+        // What is computed at the bad pixel itself is of no use.
+        for (grad, want) in got.grads.iter_mut().zip([&want.grad_img1, &want.grad_img2]) {
+            let at = bad_row * w + bad_column;
+            grad[at] = want[at] as f32;
+        }
+        let grads = [&want.grad_img1[..], &want.grad_img2];
+        compare(&format!("{bad}"), &got, &want.ssim, grads, VALUE_TOLERANCE);
+    }
+}
+
+/// One image in shards, each with the rows around it that it needs: the sum of their values, and their gradients put
+/// together.
+fn sharded(
+    backend: &impl Backend,
+    [x, y]: [&[f32]; 2],
+    size: Size,
+    options: &fssim_options,
+    weights: Option<&[f32]>,
+    cuts: &[usize],
+) -> Outcome {
+    let [n, c, h, w] = size;
+    let halo = options.window_size as usize - 1;
+    let mut all = Outcome { values: vec![0.0; 3], grads: [vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]] };
+    for rows in cuts.windows(2) {
+        let (first, end) = (rows[0], rows[1]);
+        let (top, bottom) = (first.saturating_sub(halo), (end + halo).min(h));
+        let part = |image: &[f32]| -> Vec<f32> {
+            image.chunks_exact(h * w).flat_map(|plane| plane[top * w..bottom * w].to_vec()).collect()
+        };
+        let (x, y, weights) = (part(x), part(y), weights.map(part));
+        let call = Call {
+            function: Function::Loss(capi::PIXEL_L1, 0.2),
+            images: [&x, &y],
+            size: [n, c, bottom - top, w],
+            options: fssim_options {
+                shard_rows_above: (first - top) as i64,
+                shard_rows_below: (bottom - end) as i64,
+                shard_height: h as i64,
+                ..*options
+            },
+            weights: weights.as_deref().map_or(Weights::None, Weights::Floats),
+            values: 3,
+            pixels: n * c * (end - first) * w,
+        };
+        let got = backend.run(call);
+        all.values.iter_mut().zip(&got.values).for_each(|(sum, value)| *sum += value);
+        for (all, got) in all.grads.iter_mut().zip(&got.grads) {
+            for (plane, got) in all.chunks_exact_mut(h * w).zip(got.chunks_exact((end - first) * w)) {
+                plane[first * w..end * w].copy_from_slice(got);
+            }
+        }
+        // The value alone is that part of the loss.
+        let value = backend.run(Call { function: Function::ValueAndGrad, values: 1, ..call }).values[0];
+        assert!((value - got.values[2]).abs() <= 1e-7, "{value} {}", got.values[2]);
+    }
+    all
+}
+
+pub fn shards_add_up_to_the_whole(backend: &impl Backend, tries: usize) {
+    let mut random = Random::new(5);
+    for (size, padding, window) in [
+        ([1, 2, 70, 40], Padding::Same, Window::Gaussian(11)),
+        ([1, 2, 70, 40], Padding::Valid, Window::Gaussian(11)),
+        ([2, 1, 33, 150], Padding::Same, Window::Uniform(5)),
+        ([1, 1, 45, 30], Padding::Valid, Window::Gaussian(21)),
+    ] {
+        let [n, c, h, w] = size;
+        let (x, y) = images(Kind::Photo, size);
+        let oracle = Oracle { padding, window, output: Output::ONE_MINUS_SSIM, ..Oracle::new(n, c, h, w) };
+        let options = options_for(&oracle);
+        let whole = sharded(backend, [&x, &y], size, &options, None, &[0, h]);
+        let want = oracle.loss(&to_f64(&x), &to_f64(&y), None, PixelLoss::L1, 0.2);
+        let values = [want.loss, want.pixel, want.dissimilarity].concat();
+        let grads = [&want.grad_img1[..], &want.grad_img2];
+        compare(&format!("{size:?} whole"), &whole, &values, grads, VALUE_TOLERANCE);
+        for _ in 0..tries {
+            let mut cuts: Vec<usize> = (0..3).map(|_| 1 + (random.unit() * (h - 1) as f32) as usize).collect();
+            cuts.extend([0, h, 1, 2]);
+            cuts.sort_unstable();
+            cuts.dedup();
+            let parts = sharded(backend, [&x, &y], size, &options, None, &cuts);
+            // Gradients are the same bits however the image is cut.
+            assert_eq!(parts.grads, whole.grads, "{size:?} {padding:?} {cuts:?}");
+            for (part, whole) in parts.values.iter().zip(&whole.values) {
+                assert!((part - whole).abs() <= 2e-7, "{size:?} {padding:?} {cuts:?}: {part} {whole}");
+            }
+        }
+    }
+}
+
+pub fn shards_of_a_mask_add_up_to_the_whole(backend: &impl Backend) {
+    let size @ [n, c, h, w] = [1, 2, 50, 33];
+    let (x, y) = images(Kind::Photo, size);
+    let weights = mask(size);
+    for mode in MODES {
+        let oracle = Oracle { output: Output::ONE_MINUS_SSIM, ..Oracle::new(n, c, h, w) };
+        let want = oracle.loss(&to_f64(&x), &to_f64(&y), Some((&to_f64(&weights), mode)), PixelLoss::L1, 0.2);
+        let divisor = if mode == MaskMode::MultiplyInputs { 0.0 } else { to_f64(&weights).iter().sum() };
+        let options = fssim_options { shard_divisor: divisor, ..masked(&oracle, mode) };
+        let parts = sharded(backend, [&x, &y], size, &options, Some(&weights), &[0, 7, 20, 21, h]);
+        let values = [want.loss, want.pixel, want.dissimilarity].concat();
+        compare(&format!("{mode:?}"), &parts, &values, [&want.grad_img1, &want.grad_img2], VALUE_TOLERANCE);
+    }
+}
+
+pub fn shards_have_the_map_of_their_own_rows<B: Backend>(backend: &B) {
+    let size @ [n, c, h, w] = [1, 2, 40, 23];
+    let (x, y) = images(Kind::Noise, size);
+    let (first, end, halo) = (13, 22, 10);
+    let part = |image: &[f32]| -> Vec<f32> {
+        image.chunks_exact(h * w).flat_map(|plane| plane[(first - halo) * w..(end + halo) * w].to_vec()).collect()
+    };
+    let (part_x, part_y) = (part(&x), part(&y));
+    for padding in PADDINGS {
+        let oracle = Oracle { padding, reduction: Reduction::Map, ..Oracle::new(n, c, h, w) };
+        let (top, _, height, width) = oracle.region();
+        let own = first - top..end - top;
+        let want: Vec<f64> = oracle
+            .map(&to_f64(&x), &to_f64(&y))
+            .chunks_exact(height * width)
+            .flat_map(|plane| plane[own.start * width..own.end * width].to_vec())
+            .collect();
+        let rows = end - first;
+        let got = backend.run(Call {
+            function: Function::ValueAndGrad,
+            images: [&part_x, &part_y],
+            size: [n, c, rows + 2 * halo, w],
+            options: fssim_options {
+                shard_rows_above: halo as i64,
+                shard_rows_below: halo as i64,
+                shard_height: h as i64,
+                ..options_for(&oracle)
+            },
+            weights: Weights::None,
+            values: want.len(),
+            pixels: n * c * rows * w,
+        });
+        let whole = oracle.answer(&to_f64(&x), &to_f64(&y), None);
+        let of_rows = |grad: &[f64]| -> Vec<f64> {
+            grad.chunks_exact(h * w).flat_map(|plane| plane[first * w..end * w].to_vec()).collect()
+        };
+        let grads = [of_rows(&whole.grad_img1), of_rows(&whole.grad_img2)];
+        compare(&format!("{padding:?}"), &got, &want, [&grads[0], &grads[1]], B::MAP_TOLERANCE);
+    }
+}
+
+/// The mask's pointer in the options, for a backend's call.
+pub fn with_mask(options: &fssim_options, mask: *const std::ffi::c_void) -> fssim_options {
+    fssim_options { mask: if options.mask_mode == 0 { ptr::null() } else { mask }, ..*options }
+}
+
+#[test]
+fn the_oracle_needs_no_mask_of_ones() {
+    let size @ [n, c, h, w] = [1, 1, 13, 17];
+    let (x, y) = images(Kind::Noise, size);
+    let (x, y) = (to_f64(&x), to_f64(&y));
+    for padding in PADDINGS {
+        let oracle = Oracle { padding, ..Oracle::new(n, c, h, w) };
+        let plain = oracle.answer(&x, &y, None);
+        for mode in [MaskMode::WeightedMean, MaskMode::MultiplyInputs] {
+            let masked = oracle.answer_masked(&x, &y, &vec![1.0; h * w], mode, None);
+            assert!((masked.ssim[0] - plain.ssim[0]).abs() < 1e-14);
+        }
+        let loss = oracle.loss(&x, &y, None, oracle::PixelLoss::L2, 0.5);
+        let squares: f64 = x.iter().zip(&y).map(|(x, y)| (x - y).powi(2)).sum();
+        assert!((loss.pixel[0] - squares / (h * w) as f64).abs() < 1e-14);
+    }
+}
