@@ -28,7 +28,7 @@ struct CompensatedSum {
 // lie inside as a whole and need no work on single pixels.
 struct ColumnRange {
     bool all;
-    unsigned bits;
+    unsigned bits;    // one for each column of the group
 
     __device__ __forceinline__ ColumnRange(int column, int begin, int end) : all(true), bits(0) {
 #pragma unroll
@@ -39,6 +39,7 @@ struct ColumnRange {
         }
     }
 
+    __device__ __forceinline__ bool none() const { return bits == 0; }
     __device__ __forceinline__ bool contains(int i) const { return bits >> i & 1u; }
 };
 
@@ -94,13 +95,19 @@ struct MapGroups {
     }
 
     __device__ __forceinline__ void step(int stage, int buffer) {
+        const MapPixels group{p, strip.plane, first_row + stage * STAGE_ROWS, column};
+        const bool row_in_map = group.row_in_map();
+        if (KEEP == Keep::IN_SHARED && (!row_in_map || map_columns.none())) {
+            const float zeros[GROUP] = {};
+#pragma unroll
+            for (int i = 0; i < PARTIALS; i++) store_group(partials + i * PARTIALS_AT::PLANE, zeros);
+            return;
+        }
         const float* from = moments + buffer * MOMENTS * MOMENTS_AT::PLANE;
         float m[MOMENTS][GROUP];
         horizontal_variance(from, from + 2 * MOMENTS_AT::PLANE, p, m[0], m[2]);
         horizontal_variance(from + MOMENTS_AT::PLANE, from + 3 * MOMENTS_AT::PLANE, p, m[1], m[3]);
 
-        const MapPixels group{p, strip.plane, first_row + stage * STAGE_ROWS, column};
-        const bool row_in_map = group.row_in_map();
         const bool row_owned = in_range(group.row, strip.row, strip.row_end);
         float dissimilarity[GROUP];
         float partial[PARTIALS][GROUP];
@@ -116,11 +123,8 @@ struct MapGroups {
         }
         if (row_in_map && row_owned) take_value(group, dissimilarity);
         if (KEEP == Keep::IN_SHARED) {
-            if (p.upstream_mode == UPSTREAM_MAP && row_in_map) apply_upstream(group, partial);
-            float* to = partials;
-#pragma unroll
-            for (int i = 0; i < PARTIALS; i++) store_group(to + i * PARTIALS_AT::PLANE, partial[i]);
-            clear_stored(to, row_in_map);
+            if (p.upstream_mode == UPSTREAM_MAP) apply_upstream(group, partial);
+            store_partials(partial);
         }
         if (KEEP == Keep::SAVED && row_owned && place.column < STRIP_COLUMNS && column < p.saved_pitch) {
             if (!row_in_map || !map_columns.all) clear_outside(row_in_map, partial, mean2);
@@ -157,14 +161,19 @@ struct MapGroups {
         }
     }
 
-    // Zeroes the stored partial derivatives outside the map. A loop that is not unrolled keeps this rare case a branch and
-    // out of the way of the others.
-    __device__ __forceinline__ void clear_stored(float* stored, bool row_in_map) const {
-        if (row_in_map && map_columns.all) return;
-#pragma unroll 1
-        for (int i = 0; i < PARTIALS * GROUP; i++)
-            if (!row_in_map || !map_columns.contains(i % GROUP))
-                stored[i / GROUP * PARTIALS_AT::PLANE + i % GROUP] = 0.0f;
+    // Columns outside the map hold zeros. A block at the left or right edge of the image has such a group in every row, and
+    // the whole grid waits for it: no loop here.
+    __device__ __forceinline__ void store_partials(const float (&partial)[PARTIALS][GROUP]) const {
+#pragma unroll
+        for (int i = 0; i < PARTIALS; i++) {
+            float* const to = partials + i * PARTIALS_AT::PLANE;
+            if (map_columns.all) {
+                store_group(to, partial[i]);
+                continue;
+            }
+#pragma unroll
+            for (int j = 0; j < GROUP; j++) to[j] = map_columns.contains(j) ? partial[i][j] : 0.0f;
+        }
     }
 
     // Zeroes what lies outside the map: not by a factor, so that a NaN there stays there.
