@@ -268,15 +268,15 @@ EDGES = [
         "clear-rows",
         "kernels/map_groups.cuh",
         "rows outside the map keep their partial derivatives",
-        "if (!row_in_map || !map_columns.contains(i % GROUP))\n",
-        "if (!map_columns.contains(i % GROUP))\n",
+        "(!row_in_map || map_columns.none())",
+        "map_columns.none()",
     ),
     Fault(
         "clear-columns",
         "kernels/map_groups.cuh",
         "columns outside the map keep their partial derivatives",
-        "if (!row_in_map || !map_columns.contains(i % GROUP))\n",
-        "if (!row_in_map)\n",
+        "to[j] = map_columns.contains(j) ? partial[i][j] : 0.0f;",
+        "to[j] = partial[i][j];",
     ),
 ]
 
