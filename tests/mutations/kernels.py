@@ -324,11 +324,11 @@ VALUES = [
         "p.upstream[strip.plane]",
     ),
     Fault(
-        "upstream-map-rows",
+        "upstream-map-columns",
         "kernels/map_groups.cuh",
-        "the upstream map is read outside its rows",
-        "p.upstream_mode == UPSTREAM_MAP && row_in_map",
-        "p.upstream_mode == UPSTREAM_MAP",
+        "the upstream map is read outside its columns",
+        "map_columns.contains(i) ? __ldg(p.upstream + group.map_offset(i)) : 1.0f",
+        "__ldg(p.upstream + group.map_offset(i))",
     ),
     Fault(
         "saved-mean",
