@@ -1,4 +1,5 @@
-//! Runs the examples as a user does: `cargo run --release --example ...`, on the bundled photographs.
+//! Runs the examples as a user does, `cargo run --example ...`, on the bundled photographs. Not with `--release` but as
+//! tests are compiled, because their dependencies have been: the image decoders take a minute.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,7 +18,7 @@ fn folder(name: &str) -> PathBuf {
 
 fn run(example: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO"))
-        .args(["run", "--release", "--locked", "--quiet", "--example", example, "--"])
+        .args(["run", "--profile", "test", "--locked", "--quiet", "--example", example, "--"])
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()

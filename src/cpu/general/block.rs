@@ -2,7 +2,7 @@
 //!
 //! The formulas are those of `pixel`, without the shift: in f64 nothing that cancels matters.
 
-use super::filter::{Plane, horizontal, vertical};
+use super::filter::filter;
 use super::scratch::Scratch;
 use super::{BLOCK, Job, Sums, Upstream};
 use crate::cpu::convert::{read_row, write_row};
@@ -81,8 +81,7 @@ pub(in crate::cpu) unsafe fn block(job: &Job<'_>, plane: usize, at: (usize, usiz
         if backward {
             let Scratch { moments, half_partials, partials, .. } = scratch;
             for (partial, filtered) in moments.iter().zip(partials.iter_mut()) {
-                horizontal(partial, map.rows, job.taps, half_partials);
-                vertical(half_partials, place.block.rows, job.taps, filtered);
+                filter(partial, (map.rows, place.block.rows), job.taps, half_partials, filtered);
             }
         }
         let pixel = write_gradients(job, &place, offset, scratch);
@@ -145,15 +144,12 @@ fn weighted(weight: f64, value: f64) -> f64 {
 unsafe fn moments(job: &Job<'_>, pixels: Area, map: Area, scratch: &mut Scratch) {
     let Scratch { u, v, weights, product, half, moments, .. } = scratch;
     let normalized = job.inputs.mask.is_some_and(|mask| mask.mode() == MaskMode::Normalized);
-    let mut filter = |from: &Plane, to: &mut Plane| {
-        horizontal(from, pixels.rows, job.taps, half);
-        vertical(half, map.rows, job.taps, to);
-    };
+    let rows = (pixels.rows, map.rows);
     let [mean_u, mean_v, square_u, square_v, weight] = moments;
     for (from, mean, square) in [(&*u, mean_u, square_u), (&*v, mean_v, square_v)] {
         for power in 1..=2 {
             if power == 1 && !normalized {
-                filter(from, mean);
+                filter(from, rows, job.taps, half, mean);
                 continue;
             }
             for r in 0..pixels.rows {
@@ -168,11 +164,11 @@ unsafe fn moments(job: &Job<'_>, pixels: Area, map: Area, scratch: &mut Scratch)
                     }
                 }
             }
-            filter(product, if power == 1 { &mut *mean } else { &mut *square });
+            filter(product, rows, job.taps, half, if power == 1 { &mut *mean } else { &mut *square });
         }
     }
     if normalized {
-        filter(weights, weight);
+        filter(weights, rows, job.taps, half, weight);
     }
 }
 

@@ -30,7 +30,7 @@ impl Plane {
 
 /// Each row of `out` is a row of `from` filtered; its column j sees columns j to j + taps - 1.
 #[inline(always)]
-pub(super) fn horizontal(from: &Plane, rows: usize, taps: &[f64], out: &mut Plane) {
+fn horizontal(from: &Plane, rows: usize, taps: &[f64], out: &mut Plane) {
     let (radius, last) = (taps.len() / 2, taps.len() - 1);
     for index in 0..rows {
         let from = from.row(index);
@@ -51,20 +51,32 @@ pub(super) fn horizontal(from: &Plane, rows: usize, taps: &[f64], out: &mut Plan
     }
 }
 
+/// Both filters: `rows` of `from`, and of what is left of them in `to`; `half` lies between.
+// A closure would be a function of its own, without the instructions of its caller, where the compiler does not inline it.
+#[inline(always)]
+pub(super) fn filter(from: &Plane, rows: (usize, usize), taps: &[f64], half: &mut Plane, to: &mut Plane) {
+    horizontal(from, rows.0, taps, half);
+    vertical(half, rows.1, taps, to);
+}
+
+#[inline(always)]
+fn chunk_of(plane: &Plane, row: usize, chunk: usize) -> &[f64] {
+    &plane.row(row)[chunk * CHUNK..][..CHUNK]
+}
+
 /// Row i of `out` is the filter over rows i to i + taps - 1 of `from`.
 #[inline(always)]
-pub(super) fn vertical(from: &Plane, rows: usize, taps: &[f64], out: &mut Plane) {
+fn vertical(from: &Plane, rows: usize, taps: &[f64], out: &mut Plane) {
     let (radius, last) = (taps.len() / 2, taps.len() - 1);
     for index in 0..rows {
         for (chunk, out) in out.row_mut(index).chunks_exact_mut(CHUNK).enumerate() {
-            let at = |row: usize| &from.row(row)[chunk * CHUNK..][..CHUNK];
             let mut sum = [0.0; CHUNK];
-            let centre = at(index + radius);
+            let centre = chunk_of(from, index + radius, chunk);
             for j in 0..CHUNK {
                 sum[j] = taps[radius] * centre[j];
             }
             for k in 0..radius {
-                let (near, far) = (at(index + k), at(index + last - k));
+                let (near, far) = (chunk_of(from, index + k, chunk), chunk_of(from, index + last - k, chunk));
                 for j in 0..CHUNK {
                     sum[j] += taps[k] * (near[j] + far[j]);
                 }
