@@ -217,7 +217,7 @@ SUITES = [
     Suite(
         "cuda-python",
         "the CUDA path of the Python tests on the emulated driver",
-        ["{python}", "-m", "pytest", "bindings/python/tests/test_cuda_array.py"],
+        ["{python}", "-m", "pytest", *(f"bindings/python/tests/test_cuda_{name}.py" for name in ("array", "options"))],
         reports="pytest",
         needs=("emulated-driver", "library", "python"),
         env=EMULATED,

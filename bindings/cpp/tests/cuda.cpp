@@ -72,6 +72,46 @@ void forward_and_backward_on_a_stream() {
     CHECK(driver.stream_destroy(stream) == 0);
 }
 
+void a_masked_loss_on_a_stream() {
+    std::vector<float> mask(33 * 41), gradient_on_host(pixels);
+    for (std::size_t i = 0; i < mask.size(); i++) mask[i] = i % 3 == 0 ? 0.0f : static_cast<float>(i % 5);
+    const Strides strides = Strides::shared(shape);
+    const LossTerms terms{PixelLoss::L2, 0.4};
+    for (MaskMode mode : {MaskMode::WeightedMean, MaskMode::MultiplyInputs, MaskMode::Normalized}) {
+        const Options host_options = Options().mask({mask.data(), strides}, mode).output(Output::Dssim).window_size(7);
+        const auto expected = loss(shape, x.data(), y.data(), gradient_on_host.data(), {}, terms, host_options);
+        DeviceMemory device_mask(mask), img1(x), img2(y), values(3 * sizeof(float)), gradient(pixels * sizeof(float));
+        const Options options = Options(host_options).mask({device_mask.get(), strides}, mode);
+        const std::size_t bytes = workspace_size(shape, options);
+        DeviceMemory work(bytes);
+        void* stream = nullptr;
+        CHECK(driver.stream_create(&stream, STREAM_NON_BLOCKING) == 0);
+        loss_stream(shape, img1.get(), img2.get(), values.get(), gradient.get(), nullptr, {work.get(), bytes}, stream,
+                    terms, options);
+        CHECK(driver.stream_synchronize(stream) == 0);
+        const std::vector<float> parts = values.download(3);
+        CHECK_NEAR(parts[0], expected.loss, 1e-6);
+        CHECK_NEAR(parts[1], expected.pixel, 1e-6);
+        CHECK_NEAR(parts[2], expected.dissimilarity, 1e-6);
+        const std::vector<double> reference(gradient_on_host.begin(), gradient_on_host.end());
+        CHECK_NEAR(reference_distance(gradient.download(pixels).data(), reference.data(), pixels), 0, 4e-6);
+        CHECK(driver.stream_destroy(stream) == 0);
+    }
+}
+
+void shards_add_up() {
+    DeviceMemory img1(x), img2(y), values(2 * sizeof(float));
+    const Strides rows{3 * 33 * 41, 33 * 41, 41, 1};
+    for (int i = 0; i < 2; i++) {
+        const std::size_t top = i == 0 ? 0 : 10 * 41;
+        const Options options = Options().shard({i == 0 ? 0 : 10, i == 0 ? 13 : 0, 33});
+        forward(Shape{1, 3, i == 0 ? 33 : 23, 41}, {img1.get() + top, rows}, {img2.get() + top, rows}, values.get() + i,
+                nullptr, options);
+    }
+    const std::vector<float> parts = values.download(2);
+    CHECK_NEAR(parts[0] + parts[1], expected_value, 1e-6);
+}
+
 void synchronous_calls_take_device_memory() {
     DeviceMemory img1(x), img2(y), ssim(4), gradient(pixels * 4);
     value_and_grad_into(shape, img1.get(), img2.get(), ssim.get(), gradient.get());
@@ -113,6 +153,8 @@ int main() {
     reference_gradient(&problem, FSSIM_REDUCTION_MEAN, nullptr, x.data(), y.data(), expected_gradient.data());
     RUN(value_and_gradient_on_two_streams);
     RUN(forward_and_backward_on_a_stream);
+    RUN(a_masked_loss_on_a_stream);
+    RUN(shards_add_up);
     RUN(synchronous_calls_take_device_memory);
     RUN(a_host_result_for_device_images_is_refused);
     RUN(device_information);

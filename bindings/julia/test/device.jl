@@ -4,7 +4,7 @@ module DeviceTests
 
 using FusedSSIM, Test
 using FusedSSIM: Image, NOWHERE, Options, Shape, Stream
-using ..Main: PACKAGE, skip, images, relative, VALUE_TOLERANCE, GRADIENT_TOLERANCE
+using ..Main: PACKAGE, skip, images, weights, relative, VALUE_TOLERANCE, GRADIENT_TOLERANCE
 
 push!(LOAD_PATH, joinpath(@__DIR__, "standins"))
 using CUDA
@@ -85,10 +85,52 @@ else
         @test maximum(abs.(Array(large) .- expected)) < 1e-6
     end
 
+    @testset "a mask and a window, $mode" for mode in (:weighted_mean, :multiply_inputs, :normalized)
+        mask = weights(37, 21)
+        for host in (mask, Array{Bool}(mask .> 0), UInt8.(mask .> 0))
+            keywords = (mask_mode = mode, window_size = 7, output = :dssim)
+            expected, gradient = ssim_with_gradient(x, y; mask = host, keywords...)
+            got, device_gradient = ssim_with_gradient(dx, dy; mask = CuArray(host), keywords...)
+            @test got ≈ expected atol = VALUE_TOLERANCE
+            @test relative(Array(device_gradient), gradient) <= 2GRADIENT_TOLERANCE
+        end
+    end
+
+    @testset "the loss" begin
+        keywords = (pixel_loss = :l2, window = :uniform, mask = weights(37, 1, 3, 2))
+        expected, gradient_x, gradient_y = ssim_loss_with_gradient(x, y; wrt = :both, keywords...)
+        there = merge(keywords, (mask = CuArray(keywords.mask),))
+        parts, device_x, device_y = ssim_loss_with_gradient(dx, dy; wrt = :both, there...)
+        @test [parts...] ≈ [expected...] atol = VALUE_TOLERANCE
+        @test relative(Array(device_x), gradient_x) <= 2GRADIENT_TOLERANCE
+        @test relative(Array(device_y), gradient_y) <= 2GRADIENT_TOLERANCE
+        @test ssim_loss(dx, dy) isa Float32
+        @test ssim_loss(dx, dy) ≈ ssim_loss(x, y) atol = VALUE_TOLERANCE
+    end
+
+    @testset "a shard" begin
+        shard = (rows_above = 10, height = 31)
+        expected, gradient = ssim_with_gradient(x, y; shard = shard)
+        got, device_gradient = ssim_with_gradient(dx, dy; shard = shard)
+        @test size(device_gradient) == (37, 11, 3, 2)
+        @test got ≈ expected atol = VALUE_TOLERANCE
+        @test relative(Array(device_gradient), gradient) <= 2GRADIENT_TOLERANCE
+    end
+
+    @testset "elements of other types" begin
+        hx, by = Float16.(x), round.(UInt8, 255 .* y)
+        expected, gradient = ssim_with_gradient(hx, by)
+        got, device_gradient = ssim_with_gradient(CuArray(hx), CuArray(by))
+        @test got ≈ expected atol = VALUE_TOLERANCE
+        @test device_gradient isa CuArray{Float32,4}
+        @test relative(Array(device_gradient), gradient) <= 2GRADIENT_TOLERANCE
+    end
+
     @testset "host and device memory do not mix" begin
-        for (a, b) in ((dx, y), (x, dy))
+        mask = weights(37, 21)
+        for (a, b, m) in ((dx, y, nothing), (x, dy, nothing), (dx, dy, mask), (x, y, CuArray(mask)))
             failure = try
-                ssim(a, b)
+                ssim(a, b; mask = m)
             catch exception
                 exception
             end

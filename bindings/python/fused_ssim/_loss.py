@@ -10,26 +10,29 @@ from ._plan import Shard, settings, terms
 
 
 class LossParts(NamedTuple):
-    """A loss, and the two parts that it is made of: loss = (1 - lambda_) * pixel + lambda_ * dissimilarity."""
+    """A loss, and the two parts that it is made of: loss = (1 - lambda_) * pixel + lambda_ * dissimilarity.
+
+    `pixel` is the mean of ``|img1 - img2|`` or ``(img1 - img2)**2``, `dissimilarity` that of 1 - SSIM or (1 - SSIM) / 2.
+    """
 
     loss: Any
-    #: The mean of |img1 - img2| or (img1 - img2)**2.
     pixel: Any
-    #: The mean of 1 - SSIM, or of (1 - SSIM) / 2.
     dissimilarity: Any
 
 
 class LossAndGrad(NamedTuple):
-    """What :func:`loss_and_grad` returns. A gradient that was not asked for is None."""
+    """What :func:`loss_and_grad` returns. A gradient that was not asked for is None.
 
-    #: (3, ...): the loss, its pixel part and its dissimilarity, each of the shape of the reduction.
+    `values` is (3, ...): the loss, its pixel part and its dissimilarity, each of the shape of the reduction.
+    """
+
     values: Any
     grad_img1: Any
     grad_img2: Any
 
     @property
     def loss(self) -> Any:
-        """values[0]."""
+        """values[0]: (1 - lambda_) * pixel + lambda_ * dissimilarity."""
         return self.values[0]
 
     @property

@@ -61,16 +61,19 @@ class Shard(NamedTuple):
     image that the windows of those need. The value is the band's part of a sum, so that the values of all bands add up
     to that of the whole image; maps and gradients have the rows that the band owns alone (of a PyTorch tensor that
     requires a gradient, the gradient of the other rows is 0).
+
+    Fields:
+        rows_above: rows above the first owned one: `window_size - 1`, or all that the whole image has there.
+        rows_below: rows below the last owned one, as above.
+        height: rows of the whole image.
+        divisor: what sums are divided by, both parts of a loss included. None: the number of elements of the whole
+            image that are averaged. With a mask that weights the mean it is required: the sum of the whole image's
+            mask over all its images and channels.
     """
 
-    #: Rows above the first owned one: `window_size - 1`, or all that the whole image has there.
     rows_above: int
-    #: Rows below the last owned one, as above.
     rows_below: int
-    #: Rows of the whole image.
     height: int
-    #: What sums are divided by, both parts of a loss included. None: the number of elements of the whole image that are
-    #: averaged. With a mask that weights the mean it is required: the sum of the whole image's mask.
     divisor: Optional[float] = None
 
 

@@ -96,3 +96,8 @@ class DeviceArray:
         # A constructor that failed leaves nothing to free.
         if hasattr(self, "_address"):
             self._driver.cuMemFree_v2(self._address)
+
+
+def empty(shape):
+    """A host array to be copied to the device for results."""
+    return np.full(shape, np.nan, np.float32)

@@ -10,8 +10,8 @@ import fused_ssim
 import numpy as np
 import oracle
 import pytest
-from cuda_driver import DeviceArray, Driver
-from support import EMULATED, GPU, GRADIENT_TOLERANCE, MAP_TOLERANCE, VALUE_TOLERANCE, images, missing
+from cuda_driver import DeviceArray, empty
+from support import GRADIENT_TOLERANCE, MAP_TOLERANCE, VALUE_TOLERANCE, images
 
 # Small ones: every thread of the emulated device is a fibre.
 CASES = [
@@ -21,23 +21,6 @@ CASES = [
     ("same", (1, 3, 37, 70)),
     ("valid", (2, 1, 23, 130)),
 ]
-
-
-@pytest.fixture(scope="module")
-def driver():
-    if not (EMULATED or GPU):
-        missing("no CUDA driver (set FSSIM_EMULATED=1 or FSSIM_GPU=1 where there is one)")
-    return Driver()
-
-
-@pytest.fixture
-def to_device(driver):
-    driver.make_current()
-    return lambda array, stream=None: DeviceArray(driver, array, stream)
-
-
-def empty(shape):
-    return np.full(shape, np.nan, np.float32)
 
 
 def test_the_device_is_found(driver):

@@ -214,3 +214,56 @@ if torch.cuda.device_count() > 1:
         value.backward()
         assert value.device == other and img1.grad.device == other
         check(value, img1, img2)
+
+
+OPTIONS = {
+    "window": dict(window_size=7, sigma=1.0),
+    "uniform": dict(window="uniform", padding="valid"),
+    "weighted mean": dict(mask_mode="weighted_mean", reduction="image"),
+    "multiplied": dict(mask_mode="multiply_inputs", output="dssim"),
+    "normalized": dict(mask_mode="normalized", window_size=9),
+    "masked map": dict(mask_mode="normalized", reduction="map"),
+    "shard": dict(shard=package.Shard(10, 0, 200)),
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("function", ["ssim", "loss"])
+def test_options_agree_with_the_cpu(options, function):
+    settings = dict(OPTIONS[options])
+    if function == "loss":
+        # A loss takes no map.
+        settings.pop("reduction", None)
+    results = []
+    for device in (CUDA, torch.device("cpu")):
+        img1, img2 = tensors((2, 3, 130, 210), (True, True), device)
+        if "mask_mode" in settings:
+            settings["mask"] = (torch.arange(130 * 210, device=device) % 7 > 1).reshape(130, 210)
+        value = getattr(package, function)(img1, img2, **settings)
+        torch.manual_seed(0)
+        (value * torch.rand(value.shape).to(device)).sum().backward()
+        results.append([part.detach().cpu() for part in (value, img1.grad, img2.grad)])
+    for on_cuda, on_cpu in zip(*results):
+        assert oracle.relative_error(on_cuda, on_cpu) < 2 * GRADIENT_TOLERANCE
+
+
+def test_a_masked_loss_in_a_graph():
+    package.cuda_preload(0)
+    img1, img2 = tensors((1, 3, 100, 120), (True, False))
+    mask = torch.ones((100, 120), dtype=torch.bool, device=CUDA)
+    settings = dict(mask=mask, mask_mode="normalized", return_parts=True)
+    package.loss(img1, img2, **settings).loss.backward()
+    img1.grad = None
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        parts = package.loss(img1, img2, **settings)
+        parts.loss.backward()
+    for hidden in (0, 40):
+        mask.fill_(True)
+        mask[:, :hidden] = False
+        graph.replay()
+        torch.cuda.synchronize()
+        expected = oracle.loss(img1.detach().cpu(), img2.cpu(), mask=mask.cpu().numpy(), mask_mode="normalized")
+        for part, number in zip(parts, expected.values):
+            assert abs(part.item() - number) < VALUE_TOLERANCE
+        assert oracle.relative_error(img1.grad.cpu(), expected.grad_img1) < GRADIENT_TOLERANCE
