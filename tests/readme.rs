@@ -19,10 +19,11 @@ fn root() -> &'static Path {
 }
 
 fn documents() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/images/README.md"]
-        .into_iter()
-        .map(|name| root().join(name))
-        .collect();
+    let mut found: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/images/README.md", "kernels/README.md"]
+            .into_iter()
+            .map(|name| root().join(name))
+            .collect();
     for binding in fs::read_dir(root().join("bindings")).into_iter().flatten() {
         found.push(binding.expect("the folder can be read").path().join("README.md"));
     }
