@@ -105,7 +105,7 @@ struct GradientFactors {
 
     __device__ __forceinline__ GradientFactors(const GeneralParams& p, int plane)
         : map(p.grad_factor), pixels(p.pixel_factor) {
-        const int group = plane / p.planes_per_group;
+        const long long group = plane / p.planes_per_group;
         if (p.totals != nullptr) {
             // Where there is no weight nothing is compared.
             const double map_total = p.totals[2 * group];

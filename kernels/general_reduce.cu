@@ -41,8 +41,9 @@ extern "C" __global__ void __launch_bounds__(REDUCE_THREADS)
     const double map = sum_of(p.sums + first, p.per_group, warp_sums[0]);
     const double pixels = sum_of(p.pixel_sums + first, p.per_group, warp_sums[1]);
     if (threadIdx.x != 0) return;
-    p.totals_out[2 * blockIdx.x] = map;
-    p.totals_out[2 * blockIdx.x + 1] = pixels;
+    double* const totals = p.totals_out + 2LL * blockIdx.x;
+    totals[0] = map;
+    totals[1] = pixels;
 }
 
 // A part of a loss without weight has no say, whatever it is.
@@ -61,9 +62,10 @@ extern "C" __global__ void __launch_bounds__(REDUCE_THREADS)
     double map_total = p.map_total;
     double pixel_total = p.pixel_total;
     if (p.totals != nullptr) {
-        map_weight = p.totals[2 * blockIdx.x];
+        const double* const totals = p.totals + 2LL * blockIdx.x;
+        map_weight = totals[0];
         map_total = p.divisor != 0.0 ? p.divisor : map_weight;
-        pixel_total = p.divisor != 0.0 ? p.divisor : p.totals[2 * blockIdx.x + 1];
+        pixel_total = p.divisor != 0.0 ? p.divisor : totals[1];
     }
     // Where there is no weight nothing is compared, and nothing differs.
     double value = p.base;

@@ -2,6 +2,7 @@
 
 from .driver import FAULTS as DRIVER_FAULTS
 from .fault import Suite
+from .general import FAULTS as GENERAL_FAULTS
 from .kernels import FAULTS as KERNEL_FAULTS
 
-FAULTS = [*KERNEL_FAULTS, *DRIVER_FAULTS]
+FAULTS = [*KERNEL_FAULTS, *GENERAL_FAULTS, *DRIVER_FAULTS]

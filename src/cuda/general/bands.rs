@@ -35,9 +35,10 @@ impl Bands {
         if blocks <= limit {
             return Bands { planes_per_launch: limit / blocks, ..whole };
         }
-        // One row of tiles more than the band, since its halo does not start with one.
-        let rows = (limit / columns * ROWS).saturating_sub(2 * halo + ROWS) / ROWS * ROWS;
-        Bands { rows: rows.clamp(MIN_BAND_ROWS, owned.max(MIN_BAND_ROWS)), ..whole }
+        // One row of tiles more than the band, since its halo does not start with one. All bands are of like height.
+        let most = (limit / columns * ROWS).saturating_sub(2 * halo + ROWS).max(MIN_BAND_ROWS);
+        let rows = owned.div_ceil(owned.div_ceil(most)).next_multiple_of(ROWS);
+        Bands { rows, ..whole }
     }
 
     pub(super) fn count(self, problem: &Problem) -> usize {
