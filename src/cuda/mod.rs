@@ -1,7 +1,8 @@
 //! The CUDA backend.
 //!
-//! A call goes through `pointer` (where does it run), `plan` (which launches) and then here: into a context if it needs one
-//! (`context`), kernels loaded (`module`), launched in order. `driver` alone calls the driver.
+//! A call goes through `pointer` (where does it run), `plan` (which launches, those of the general kernels by `general`) and
+//! then here: into a context if it needs one (`context`), kernels loaded (`module`), launched in order. `driver` alone calls
+//! the driver.
 
 mod context;
 mod cut;
