@@ -76,6 +76,18 @@ __device__ __forceinline__ void convert_elements(float (&bits)[COUNT], int type)
     if (type == ELEMENT_U8) convert_elements<ELEMENT_U8>(bits);
 }
 
+// Rounds numbers to 16 bits.
+template <int COUNT>
+__device__ __forceinline__ void round_elements(const float (&value)[COUNT], int type, unsigned (&bits)[COUNT]) {
+    if (type == ELEMENT_F16) {
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) bits[i] = float_to_half(value[i]);
+    } else {
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) bits[i] = float_to_bfloat16(value[i]);
+    }
+}
+
 // Rounds numbers to the wanted ones of the elements `stride` bytes apart.
 template <int COUNT>
 __device__ __forceinline__ void store_elements(char* first, long long stride, int type, const bool (&wanted)[COUNT],
@@ -86,11 +98,11 @@ __device__ __forceinline__ void store_elements(char* first, long long stride, in
             if (wanted[i]) *reinterpret_cast<float*>(first + i * stride) = value[i];
         return;
     }
+    unsigned bits[COUNT];
+    round_elements(value, type, bits);
 #pragma unroll
-    for (int i = 0; i < COUNT; i++) {
-        const unsigned short bits = type == ELEMENT_F16 ? float_to_half(value[i]) : float_to_bfloat16(value[i]);
-        if (wanted[i]) *reinterpret_cast<unsigned short*>(first + i * stride) = bits;
-    }
+    for (int i = 0; i < COUNT; i++)
+        if (wanted[i]) *reinterpret_cast<unsigned short*>(first + i * stride) = static_cast<unsigned short>(bits[i]);
 }
 
 // Whether a QUAD of elements from this address on is one aligned access, in this row and in all others.
@@ -139,8 +151,6 @@ __device__ __forceinline__ void store_quad(char* address, int type, const float 
         return;
     }
     unsigned bits[QUAD];
-#pragma unroll
-    for (int i = 0; i < QUAD; i++)
-        bits[i] = type == ELEMENT_F16 ? float_to_half(value[i]) : float_to_bfloat16(value[i]);
+    round_elements(value, type, bits);
     *reinterpret_cast<uint2*>(address) = make_uint2(bits[0] | bits[1] << 16, bits[2] | bits[3] << 16);
 }

@@ -3,8 +3,8 @@
 
 #include "partial_columns.cuh"
 
-// FILTERED_AT: the SharedRows that it reads.
-template <typename FILTERED_AT>
+// FILTERED_AT: the SharedRows that it reads. LOSS: whether the gradient is that of a loss.
+template <typename FILTERED_AT, bool LOSS = false>
 struct GradientGroups {
     const StripParams& p;
     const float* filtered;
@@ -19,6 +19,7 @@ struct GradientGroups {
     float scale;
     float x[GROUP];    // of the stage: bits of the elements, then sums and differences of pixels
     float y[GROUP];
+    PixelLoss<LOSS> loss;
 
     // The rows of the thread's first stage begin at stage_row.
     __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns,
@@ -80,17 +81,29 @@ struct GradientGroups {
         grad += STAGE_ROWS * p.grad.stride_h;
     }
 
-    __device__ __forceinline__ void write(const float (&g)[PARTIALS][GROUP]) const {
+    __device__ __forceinline__ void write(const float (&g)[PARTIALS][GROUP]) {
+        bool valid[GROUP];
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) valid[i] = i < columns;
         float out[GROUP];
 #pragma unroll
         for (int i = 0; i < GROUP; i++) out[i] = scale * fmaf(x[i], g[1][i], fmaf(y[i], g[2][i], g[0][i]));
+        if constexpr (LOSS) {
+            float pixel[GROUP];
+            float derivative[GROUP];
+            compare(y, p, pixel, derivative);
+            loss.add(pixel, valid);
+            // A part without weight has no say, whatever it is.
+#pragma unroll
+            for (int i = 0; i < GROUP; i++) {
+                if (scale == 0.0f) out[i] = 0.0f;
+                if (p.pixel_grad_scale != 0.0f) out[i] = fmaf(p.pixel_grad_scale, derivative[i], out[i]);
+            }
+        }
         if (stores_quads) {
             store_quad(grad, p.grad.element, out);
             return;
         }
-        bool valid[GROUP];
-#pragma unroll
-        for (int i = 0; i < GROUP; i++) valid[i] = i < columns;
         store_elements(grad, p.grad.stride_w, p.grad.element, valid, out);
     }
 };

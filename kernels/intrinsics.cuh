@@ -26,8 +26,9 @@ __device__ __forceinline__ float bfloat16_to_float(unsigned short bits) {
 // In integers, because not all GPUs have an instruction for it.
 __device__ __forceinline__ unsigned short float_to_bfloat16(float x) {
     const unsigned bits = __float_as_uint(x);
-    if (x != x) return static_cast<unsigned short>(bits >> 16 | 0x40);
-    return static_cast<unsigned short>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    const unsigned rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    // Rounding could carry a NaN over to a number.
+    return static_cast<unsigned short>(x != x ? bits >> 16 | 0x40 : rounded);
 }
 
 // Dynamic shared memory of the block, 128-byte aligned.

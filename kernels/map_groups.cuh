@@ -9,21 +9,6 @@ constexpr int PARTIAL_PLANE = STAGE_ROWS * T;
 using StripPartials = SharedRows<T, PARTIAL_PLANE>;
 constexpr int PARTIAL_FLOATS = PARTIALS * PARTIAL_PLANE;
 
-// Sum of many values of like size in a pair of floats: the error does not grow with their number, as it would in one
-// float when a thousand nearly equal values round the same way.
-struct CompensatedSum {
-    float high = 0.0f;
-    float low = 0.0f;
-
-    __device__ __forceinline__ void add(float value) {
-        const float total = high + value;
-        low += value - (total - high);
-        high = total;
-    }
-
-    __device__ __forceinline__ double total() const { return static_cast<double>(high) + static_cast<double>(low); }
-};
-
 // Which columns of a thread's group lie in [begin, end): the same in every row, so it is worked out once. Nearly all groups
 // lie inside as a whole and need no work on single pixels.
 struct ColumnRange {
@@ -189,18 +174,45 @@ struct MapGroups {
     }
 };
 
-// Writes the sum over the block to *out. The order of additions is fixed.
-template <int THREADS>
-__device__ __forceinline__ void write_block_sum(const CompensatedSum& sum, double* out) {
-    __shared__ double warp_sums[THREADS / 32];
-    double total = sum.total();
+// Writes each sum over the block to where its address in `out` says. The order of additions is fixed.
+template <int THREADS, int COUNT>
+__device__ __forceinline__ void write_block_sums(const CompensatedSum (&sums)[COUNT], double* const (&out)[COUNT]) {
+    __shared__ double warp_sums[COUNT][THREADS / 32];
 #pragma unroll
-    for (int offset = 16; offset > 0; offset /= 2) total += __shfl_xor_sync(0xffffffffu, total, offset);
-    if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = total;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        total = warp_sums[0];
-        for (int warp = 1; warp < THREADS / 32; warp++) total += warp_sums[warp];
-        *out = total;
+    for (int i = 0; i < COUNT; i++) {
+        double total = sums[i].total();
+#pragma unroll
+        for (int offset = 16; offset > 0; offset /= 2) total += __shfl_xor_sync(0xffffffffu, total, offset);
+        if (threadIdx.x % 32 == 0) warp_sums[i][threadIdx.x / 32] = total;
     }
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) {
+        double total = warp_sums[i][0];
+        for (int warp = 1; warp < THREADS / 32; warp++) total += warp_sums[i][warp];
+        *out[i] = total;
+    }
+}
+
+template <int THREADS>
+__device__ __forceinline__ void write_block_sum(const CompensatedSum& map, const StripParams& p) {
+    const CompensatedSum sums[] = {map};
+    double* const out[] = {p.partials + blockIdx.x};
+    write_block_sums<THREADS>(sums, out);
+}
+
+// The same with that of the pixel losses.
+template <int THREADS>
+__device__ __forceinline__ void write_block_sum(const CompensatedSum& map, const PixelLoss<true>& pixels,
+                                                const StripParams& p) {
+    const CompensatedSum sums[] = {map, pixels.sum};
+    double* const out[] = {p.partials + blockIdx.x, p.pixel_partials + blockIdx.x};
+    write_block_sums<THREADS>(sums, out);
+}
+
+template <int THREADS>
+__device__ __forceinline__ void write_block_sum(const CompensatedSum& map, const PixelLoss<false>&,
+                                                const StripParams& p) {
+    write_block_sum<THREADS>(map, p);
 }

@@ -27,7 +27,8 @@ struct StripParams {
     float* saved_mean1;    // for the gradient of img1
     float* saved_mean2;    // for the gradient of img2
     const float* upstream;
-    double* partials;    // sum of 1 - SSIM over the map pixels of each block
+    double* partials;          // sum of 1 - SSIM over the map pixels of each block
+    double* pixel_partials;    // of a loss: sum of |x - y| or of its square over the pixels of each block
     int first_plane;
     int channels;
     int height;
@@ -42,15 +43,17 @@ struct StripParams {
     int saved_pitch;
     int upstream_mode;    // UPSTREAM_*
     int planes_per_group;
-    int pixel_mode;          // PIXELS_*
-    float scale1;            // multiplied onto every pixel of img1 on load
-    float scale2;            // multiplied onto every pixel of img2 on load
-    float two_c1;            // 2 (k1 L)^2, L being the range of the scaled pixels
-    float two_c2;            // 2 (k2 L)^2
-    float origin_squares;    // an origin is near if the squares of a stage about it add up to less
-    float bright;            // origins above have to be left for much smaller samples
-    float grad_scale;        // multiplied onto every gradient element: scale1 / pixels averaged
-    float map_base;          // the map holds map_base - map_scale (1 - SSIM)
+    int pixel_mode;            // PIXELS_*
+    int pixel_loss;            // PIXEL_*
+    float scale1;              // multiplied onto every pixel of img1 on load
+    float scale2;              // multiplied onto every pixel of img2 on load
+    float two_c1;              // 2 (k1 L)^2, L being the range of the scaled pixels
+    float two_c2;              // 2 (k2 L)^2
+    float origin_squares;      // an origin is near if the squares of a stage about it add up to less
+    float bright;              // origins above have to be left for much smaller samples
+    float grad_scale;          // multiplied onto every gradient element: scale1 / pixels averaged
+    float pixel_grad_scale;    // of a loss: multiplied onto the sign of x - y or onto x - y, and added
+    float map_base;            // the map holds map_base - map_scale (1 - SSIM)
     float map_scale;
     float taps[WINDOW_TAPS];
     float tap_tails[WINDOW_TAPS - 1];    // tap_tails[k] = taps[k + 1] + ... + taps[WINDOW_TAPS - 1]

@@ -3,30 +3,36 @@
 // All filters run on u = x + y and v = x - y; moments.cuh says why.
 #pragma once
 
-#include "strip.cuh"
+#include "pixel_loss.cuh"
 
 constexpr int MOMENTS = 4;    // planes: means of u and v, variances of u and v
 constexpr int MOMENT_BUFFER = MOMENTS * ROW_PLANE;
 
+// LOSS: whether the pixels that the strip owns are compared, too.
+template <bool LOSS>
 struct PixelColumns {
     const StripParams& p;
+    const Strip& strip;
     float* out;          // buffers of MOMENTS planes, this thread's column
     const char* img1;    // of the next row to load
     const char* img2;
     int row;
     bool inside;            // the column lies in the image
+    bool owned;             // the strip has output in the column
     float x[STAGE_ROWS];    // bits of the elements of the next stage, zero outside the image; then sums and differences
     float y[STAGE_ROWS];
     VerticalVariance u;
     VerticalVariance v;
+    PixelLoss<LOSS> loss;
 
-    __device__ __forceinline__ PixelColumns(const StripParams& params, const Strip& strip, int halo, int t,
-                                            float* moments)
-        : p(params), out(moments + t),
+    __device__ __forceinline__ PixelColumns(const StripParams& params, const Strip& block, int out_columns, int halo,
+                                            int t, float* moments)
+        : p(params), strip(block), out(moments + t),
           img1(pixel_address(params.img1, params, strip.plane, strip.row - halo, strip.column - halo + t)),
           img2(pixel_address(params.img2, params, strip.plane, strip.row - halo, strip.column - halo + t)),
           row(strip.row - halo),
-          inside(static_cast<unsigned>(strip.column - halo + t) < static_cast<unsigned>(params.width)), x{}, y{} {
+          inside(static_cast<unsigned>(strip.column - halo + t) < static_cast<unsigned>(params.width)),
+          owned(in_range(t, halo, halo + out_columns)), x{}, y{} {
         fetch();
         u.clear();
         v.clear();
@@ -59,8 +65,20 @@ struct PixelColumns {
     __device__ __forceinline__ void step(int buffer) {
         float* to = out + buffer * MOMENT_BUFFER;
         sums_and_differences(x, y, false, p);
+        if constexpr (LOSS) take_loss();
         u.step(x, p, to, to + 2 * ROW_PLANE);
         v.step(y, p, to + ROW_PLANE, to + 3 * ROW_PLANE);
         fetch();
+    }
+
+    // Outside the image there is no difference.
+    __device__ __forceinline__ void take_loss() {
+        float pixel[STAGE_ROWS];
+        float derivative[STAGE_ROWS];
+        compare(y, p, pixel, derivative);
+        bool own[STAGE_ROWS];
+#pragma unroll
+        for (int j = 0; j < STAGE_ROWS; j++) own[j] = owned && in_range(row - STAGE_ROWS + j, strip.row, strip.row_end);
+        loss.add(pixel, own);
     }
 };

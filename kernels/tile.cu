@@ -83,8 +83,9 @@ __device__ __forceinline__ void load_rows(const char* column, const Image& image
 
 // Every thread has one column, and every ROWS_AT_ONCE-th row of it. All its pixels are on their way before the first is
 // used; outside the image the nearest one is loaded and not used, so that no load waits for a branch.
-template <typename TILE>
-__device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& tile, float* pixels) {
+template <typename TILE, bool LOSS>
+__device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& tile, float* pixels,
+                                            PixelLoss<LOSS>& loss) {
     constexpr int STEP = TILE::ROWS_AT_ONCE;
     constexpr int COLUMNS = TILE::PIXEL_COLUMNS;
     if (threadIdx.x >= STEP * COLUMNS) return;
@@ -112,6 +113,15 @@ __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& t
         scaled_sum_and_difference(x[k], y[k], p);
         to[k * STEP * COLUMNS] = inside ? x[k] : 0.0f;
         to[TILE::Pixels::PLANE + k * STEP * COLUMNS] = inside ? y[k] : 0.0f;
+    }
+    if constexpr (LOSS) {
+        float pixel[TILE::LOADS];
+        float derivative[TILE::LOADS];
+        compare(y, p, pixel, derivative);
+        const bool own_column = column == near_column && in_range(column, tile.column, tile.column + TILE_COLUMNS);
+#pragma unroll
+        for (int k = 0; k < TILE::LOADS; k++)
+            if (own_column && in_range(first_row + k * STEP, tile.row, tile.row_end)) loss.sum.add(pixel[k]);
     }
 }
 
@@ -147,11 +157,11 @@ __device__ __forceinline__ void vertical_partials(const StripParams& p, const fl
     }
 }
 
-// From the pixels to the map. Returns the thread's part of the sum.
-template <typename TILE, Keep KEEP>
+// From the pixels to the map. Returns the thread's part of the sum. `loss`: receives its part of the pixel losses.
+template <typename TILE, Keep KEEP, bool LOSS>
 __device__ __forceinline__ CompensatedSum tile_map(const StripParams& p, const Strip& tile, float* pixels,
-                                                   float* moments) {
-    load_pixels<TILE>(p, tile, pixels);
+                                                   float* moments, PixelLoss<LOSS>& loss) {
+    load_pixels<TILE>(p, tile, pixels, loss);
     __syncthreads();
     vertical_moments<TILE>(p, pixels, moments);
     __syncthreads();
@@ -163,31 +173,55 @@ __device__ __forceinline__ CompensatedSum tile_map(const StripParams& p, const S
     return map.sum;
 }
 
-extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR)
-    fssim_tile_value(const __grid_constant__ StripParams p) {
+// LOSS: with a comparison of single pixels.
+template <bool LOSS>
+__device__ __forceinline__ void tile_value(const StripParams& p) {
     float* const pixels = dynamic_shared();
+    float* const moments = pixels + ValueTile::PIXEL_FLOATS;
     const Strip tile(p, TILE_COLUMNS);
-    const CompensatedSum sum = tile_map<ValueTile, Keep::NOTHING>(p, tile, pixels, pixels + ValueTile::PIXEL_FLOATS);
-    write_block_sum<TILE_VALUE_THREADS>(sum, p.partials + blockIdx.x);
+    PixelLoss<LOSS> loss;
+    const CompensatedSum sum = tile_map<ValueTile, Keep::NOTHING>(p, tile, pixels, moments, loss);
+    write_block_sum<TILE_VALUE_THREADS>(sum, loss, p);
 }
 
-extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
-    fssim_tile_value_and_grad(const __grid_constant__ StripParams p) {
+template <bool LOSS>
+__device__ __forceinline__ void tile_value_and_grad(const StripParams& p) {
     float* const pixels = dynamic_shared();
     float* const partials = pixels;
     float* const moments = pixels + FusedTile::PIXEL_FLOATS;
     float* const filtered = moments;
     const Strip tile(p, TILE_COLUMNS);
-    const CompensatedSum sum = tile_map<FusedTile, Keep::IN_SHARED>(p, tile, pixels, moments);
+    PixelLoss<false> none;
+    const CompensatedSum sum = tile_map<FusedTile, Keep::IN_SHARED>(p, tile, pixels, moments, none);
     constexpr int GROUPS = TILE_COLUMNS / GROUP;
     const bool has_gradient = threadIdx.x < TILE_ROWS * GROUPS;
     const GroupPlace place{static_cast<int>(threadIdx.x) / GROUPS, static_cast<int>(threadIdx.x) % GROUPS * GROUP};
-    GradientGroups<FusedTile::Filtered> gradient(p, tile, TILE_COLUMNS, tile.row, place, filtered);
+    GradientGroups<FusedTile::Filtered, LOSS> gradient(p, tile, TILE_COLUMNS, tile.row, place, filtered);
     // The pixels come while the partial derivatives are filtered.
     if (has_gradient) gradient.fetch();
     __syncthreads();
     vertical_partials(p, partials, filtered);
     __syncthreads();
     if (has_gradient) gradient.step(0);
-    write_block_sum<TILE_FUSED_THREADS>(sum, p.partials + blockIdx.x);
+    write_block_sum<TILE_FUSED_THREADS>(sum, gradient.loss, p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_value(const __grid_constant__ StripParams p) {
+    tile_value<false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_loss(const __grid_constant__ StripParams p) {
+    tile_value<true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_value_and_grad(const __grid_constant__ StripParams p) {
+    tile_value_and_grad<false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_loss_and_grad(const __grid_constant__ StripParams p) {
+    tile_value_and_grad<true>(p);
 }

@@ -1,4 +1,4 @@
-// SSIM alone, and with the partial derivatives that backward.cu starts from.
+// SSIM alone, with the partial derivatives that backward.cu starts from, or with a comparison of single pixels.
 //
 // A stage: pixel columns, barrier, map groups. The rows between them have two buffers, so one barrier a stage is enough and
 // the warps of one stage's horizontal part overlap with the next stage's vertical part.
@@ -7,12 +7,12 @@
 static_assert(STRIP_COLUMNS == (T - HALO) / GROUP * GROUP, "a strip of value.cu loses one halo");
 static_assert(VALUE_SHARED_BYTES == 2 * MOMENT_BUFFER * sizeof(float), "the host launches with VALUE_SHARED_BYTES");
 
-template <Keep KEEP>
+template <Keep KEEP, bool LOSS>
 __device__ __forceinline__ void value(const StripParams& p) {
     float* const moments = dynamic_shared();
     const Strip strip(p, STRIP_COLUMNS);
     const int stages = strip.stages(HALO);
-    PixelColumns pixels(p, strip, RADIUS, threadIdx.x, moments);
+    PixelColumns<LOSS> pixels(p, strip, STRIP_COLUMNS, RADIUS, threadIdx.x, moments);
     MapGroups<KEEP, StripRows, StripPartials> map(p, strip, STRIP_COLUMNS, 0, strip.row - HALO,
                                                   strip_group(threadIdx.x), moments, nullptr);
     for (int stage = 0; stage < stages; stage++) {
@@ -20,15 +20,20 @@ __device__ __forceinline__ void value(const StripParams& p) {
         __syncthreads();
         if (stage >= FIRST_STAGE) map.step(stage, stage & 1);
     }
-    write_block_sum<T>(map.sum, p.partials + blockIdx.x);
+    write_block_sum<T>(map.sum, pixels.loss, p);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_value(const __grid_constant__ StripParams p) {
-    value<Keep::NOTHING>(p);
+    value<Keep::NOTHING, false>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_forward(const __grid_constant__ StripParams p) {
-    value<Keep::SAVED>(p);
+    value<Keep::SAVED, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss(const __grid_constant__ StripParams p) {
+    value<Keep::NOTHING, true>(p);
 }

@@ -12,20 +12,21 @@ static_assert(FUSED_STRIP_COLUMNS == T - 2 * HALO && FUSED_STRIP_COLUMNS % GROUP
 static_assert(FUSED_SHARED_BYTES == (MOMENT_BUFFER + PARTIAL_FLOATS + FILTERED_BUFFER) * sizeof(float),
               "the host launches with FUSED_SHARED_BYTES");
 
-extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
-    fssim_value_and_grad(const __grid_constant__ StripParams p) {
+// LOSS: with a comparison of single pixels.
+template <bool LOSS>
+__device__ __forceinline__ void value_and_grad(const StripParams& p) {
     float* const moments = dynamic_shared();
     float* const partial_rows = moments + MOMENT_BUFFER;
     float* const filtered = partial_rows + PARTIAL_FLOATS;
     const Strip strip(p, FUSED_STRIP_COLUMNS);
     const int stages = strip.stages(2 * HALO);
-    PixelColumns pixels(p, strip, HALO, threadIdx.x, moments);
+    PixelColumns<false> pixels(p, strip, FUSED_STRIP_COLUMNS, HALO, threadIdx.x, moments);
     const GroupPlace place = strip_group(threadIdx.x);
     MapGroups<Keep::IN_SHARED, StripRows, StripPartials> map(p, strip, FUSED_STRIP_COLUMNS, RADIUS,
                                                              strip.row - RADIUS - HALO, place, moments, partial_rows);
     SharedPartialColumns partials(p, threadIdx.x, partial_rows, filtered);
-    GradientGroups<StripRows> gradient(p, strip, FUSED_STRIP_COLUMNS, strip.row - 2 * HALO + FIRST_STAGE * STAGE_ROWS,
-                                       place, filtered);
+    GradientGroups<StripRows, LOSS> gradient(p, strip, FUSED_STRIP_COLUMNS,
+                                             strip.row - 2 * HALO + FIRST_STAGE * STAGE_ROWS, place, filtered);
     for (int stage = 0; stage <= stages; stage++) {
         const bool has_partials = stage > FIRST_STAGE;
         if (stage < stages) pixels.step(0);
@@ -38,5 +39,15 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_P
         if (stage >= FIRST_STAGE && stage < stages) map.step(stage, 0);
         __syncthreads();
     }
-    write_block_sum<T>(map.sum, p.partials + blockIdx.x);
+    write_block_sum<T>(map.sum, gradient.loss, p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_and_grad(const __grid_constant__ StripParams p) {
+    value_and_grad<false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_and_grad(const __grid_constant__ StripParams p) {
+    value_and_grad<true>(p);
 }

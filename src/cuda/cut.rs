@@ -57,6 +57,10 @@ struct TileCost {
     rows: f64,
 }
 
+/// For the value alone, and with the gradient.
+const VALUE_TILE: TileCost = TileCost { start_rows: 5.0, rows: 2.1 };
+const FUSED_TILE: TileCost = TileCost { start_rows: 8.0, rows: 4.4 };
+
 /// How one plane is cut into blocks of `chunk_rows` rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
@@ -79,8 +83,10 @@ impl Cut {
     ) -> (Kernel, Cut) {
         let (strips, strip_rows) = Cut::strips(problem, kernel, device);
         let (tile_kernel, cost) = match kernel {
-            Kernel::Value => (Kernel::TileValue, TileCost { start_rows: 5.0, rows: 2.1 }),
-            Kernel::ValueAndGrad => (Kernel::TileValueAndGrad, TileCost { start_rows: 8.0, rows: 4.4 }),
+            Kernel::Value => (Kernel::TileValue, VALUE_TILE),
+            Kernel::Loss => (Kernel::TileLoss, VALUE_TILE),
+            Kernel::ValueAndGrad => (Kernel::TileValueAndGrad, FUSED_TILE),
+            Kernel::LossAndGrad => (Kernel::TileLossAndGrad, FUSED_TILE),
             _ => return (kernel, strips),
         };
         let tiles = Cut::tiles(problem);
@@ -105,7 +111,9 @@ impl Cut {
     fn strips(problem: &Problem, kernel: Kernel, device: &DeviceProperties) -> (Cut, usize) {
         let halo = WINDOW_TAPS as usize - 1;
         let (columns, halo_rows, resident) = match kernel {
-            Kernel::ValueAndGrad => (FUSED_STRIP_COLUMNS, 2 * halo, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR),
+            Kernel::ValueAndGrad | Kernel::LossAndGrad => {
+                (FUSED_STRIP_COLUMNS, 2 * halo, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+            }
             _ => (STRIP_COLUMNS, halo, STRIP_BLOCKS_PER_MULTIPROCESSOR),
         };
         let (planes, height) = (problem.shape.planes(), problem.shape.h);
@@ -125,11 +133,12 @@ impl Cut {
     }
 }
 
-/// Bytes of workspace that any call of this problem needs on any device: a partial sum for each block of the finest cut.
+/// Bytes of workspace that any call of this problem needs on any device: two partial sums, those of a loss, for each block of
+/// the finest cut.
 pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
     let strips = problem.shape.w.div_ceil(FUSED_STRIP_COLUMNS.min(STRIP_COLUMNS) as usize);
     let blocks = (strips * problem.shape.h.div_ceil(MIN_CHUNK_ROWS)).max(Cut::tiles(problem).blocks());
-    (problem.shape.planes() * blocks * size_of::<f64>()).next_multiple_of(16)
+    2 * problem.shape.planes() * blocks * size_of::<f64>()
 }
 
 #[cfg(test)]
@@ -149,14 +158,14 @@ mod tests {
         for (h, w) in [(1, 1), (7, 3), (8, 108), (9, 109), (1080, 1920), (1_000_000, 5), (3, 1_000_000)] {
             for c in [1, 3, 70_000] {
                 let problem = problem(c, h, w);
-                for kernel in [Kernel::Value, Kernel::ValueAndGrad] {
+                for kernel in [Kernel::Value, Kernel::ValueAndGrad, Kernel::Loss, Kernel::LossAndGrad] {
                     for family in [Family::Strips, Family::Tiles] {
                         let (chosen, cut) = Cut::fastest(&problem, kernel, &H200, family);
                         assert_eq!(chosen == kernel, family == Family::Strips);
                         assert!(cut.chunks * cut.chunk_rows >= h as usize, "{h}x{w}: {cut:?}");
                         assert!((cut.chunks - 1) * cut.chunk_rows < h as usize, "{h}x{w}: an empty chunk: {cut:?}");
                         assert!(cut.chunk_rows.is_multiple_of(STAGE_ROWS as usize) && cut.chunk_rows <= MAX_CHUNK_ROWS);
-                        let bytes = problem.shape.planes() * cut.blocks() * size_of::<f64>();
+                        let bytes = 2 * problem.shape.planes() * cut.blocks() * size_of::<f64>();
                         assert!(bytes <= workspace_bytes(&problem), "{h}x{w}: {cut:?}");
                     }
                 }

@@ -120,7 +120,11 @@ pub(crate) fn refuse_unsupported(problem: &Problem, upstream: bool) -> Result<()
 
 /// Bytes of workspace that any call of this problem needs, on any device.
 pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
-    cut::workspace_bytes(problem).max(general::workspace_bytes(problem))
+    let strips_or_tiles = cut::workspace_bytes(problem);
+    if problem.keeps_partials() && Family::current() != Ok(Family::General) {
+        return strips_or_tiles;
+    }
+    strips_or_tiles.max(general::workspace_bytes(problem))
 }
 
 /// Runs a checked call on a device. Every address lives there, or is managed memory.

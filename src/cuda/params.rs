@@ -32,6 +32,7 @@ pub(crate) struct StripParams {
     pub saved_mean2: DevicePtr,
     pub upstream: DevicePtr,
     pub partials: DevicePtr,
+    pub pixel_partials: DevicePtr,
     pub first_plane: i32,
     pub channels: i32,
     pub height: i32,
@@ -47,6 +48,7 @@ pub(crate) struct StripParams {
     pub upstream_mode: i32,
     pub planes_per_group: i32,
     pub pixel_mode: i32,
+    pub pixel_loss: i32,
     pub scale1: f32,
     pub scale2: f32,
     pub two_c1: f32,
@@ -54,6 +56,7 @@ pub(crate) struct StripParams {
     pub origin_squares: f32,
     pub bright: f32,
     pub grad_scale: f32,
+    pub pixel_grad_scale: f32,
     pub map_base: f32,
     pub map_scale: f32,
     pub taps: [f32; WINDOW_TAPS as usize],
@@ -247,10 +250,10 @@ mod tests {
         let here = layout! {
             Image { data, stride_n, stride_c, stride_h, stride_w, element, element_bytes }
             StripParams {
-                img1, img2, grad, map, saved_pu, saved_pv, saved_mean1, saved_mean2, upstream, partials, first_plane,
-                channels, height, width, map_top, map_left, map_bottom, map_right, strips, chunks, chunk_rows,
-                saved_pitch, upstream_mode, planes_per_group, pixel_mode, scale1, scale2, two_c1,
-                two_c2, origin_squares, bright, grad_scale, map_base, map_scale, taps, tap_tails,
+                img1, img2, grad, map, saved_pu, saved_pv, saved_mean1, saved_mean2, upstream, partials,
+                pixel_partials, first_plane, channels, height, width, map_top, map_left, map_bottom, map_right, strips, chunks, chunk_rows,
+                saved_pitch, upstream_mode, planes_per_group, pixel_mode, pixel_loss, scale1, scale2, two_c1,
+                two_c2, origin_squares, bright, grad_scale, pixel_grad_scale, map_base, map_scale, taps, tap_tails,
             }
             ReduceParams { partials, out, per_group, base, scale }
             GeneralParams {

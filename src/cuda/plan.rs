@@ -3,11 +3,12 @@
 use std::ffi::CStr;
 
 use super::cut::{Cut, Family};
-use super::params::{Image, Params, ReduceParams, StripParams};
+use super::params::{GeneralReduceParams, Image, Params, ReduceParams, StripParams};
 use super::{DevicePtr, Inputs, Operation, general};
 use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
-use crate::problem::{Problem, Reduction};
+use crate::loss::{Loss, PixelLoss};
+use crate::problem::{Output, Problem, Reduction};
 
 /// What of a device decides how work is cut up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,10 @@ pub(crate) enum Kernel {
     TileValue,
     TileValueAndGrad,
     Reduce,
+    Loss,
+    LossAndGrad,
+    TileLoss,
+    TileLossAndGrad,
     GeneralMap,
     GeneralMapNormalized,
     GeneralGradient,
@@ -46,6 +51,10 @@ impl Kernel {
         Kernel::TileValue,
         Kernel::TileValueAndGrad,
         Kernel::Reduce,
+        Kernel::Loss,
+        Kernel::LossAndGrad,
+        Kernel::TileLoss,
+        Kernel::TileLossAndGrad,
         Kernel::GeneralMap,
         Kernel::GeneralMapNormalized,
         Kernel::GeneralGradient,
@@ -67,6 +76,10 @@ impl Kernel {
             Kernel::TileValue => c"fssim_tile_value",
             Kernel::TileValueAndGrad => c"fssim_tile_value_and_grad",
             Kernel::Reduce => c"fssim_reduce",
+            Kernel::Loss => c"fssim_loss",
+            Kernel::LossAndGrad => c"fssim_loss_and_grad",
+            Kernel::TileLoss => c"fssim_tile_loss",
+            Kernel::TileLossAndGrad => c"fssim_tile_loss_and_grad",
             Kernel::GeneralMap => c"fssim_general_map",
             Kernel::GeneralMapNormalized => c"fssim_general_map_normalized",
             Kernel::GeneralGradient => c"fssim_general_gradient",
@@ -78,9 +91,14 @@ impl Kernel {
 
     pub(super) fn threads(self) -> u32 {
         let threads = match self {
-            Kernel::Value | Kernel::Forward | Kernel::Backward | Kernel::ValueAndGrad => STRIP_THREADS,
-            Kernel::TileValue => TILE_VALUE_THREADS,
-            Kernel::TileValueAndGrad => TILE_FUSED_THREADS,
+            Kernel::Value
+            | Kernel::Forward
+            | Kernel::Backward
+            | Kernel::ValueAndGrad
+            | Kernel::Loss
+            | Kernel::LossAndGrad => STRIP_THREADS,
+            Kernel::TileValue | Kernel::TileLoss => TILE_VALUE_THREADS,
+            Kernel::TileValueAndGrad | Kernel::TileLossAndGrad => TILE_FUSED_THREADS,
             Kernel::Reduce | Kernel::GeneralTotals | Kernel::GeneralReduce => REDUCE_THREADS,
             Kernel::GeneralMap | Kernel::GeneralMapNormalized | Kernel::GeneralGradient | Kernel::GeneralWeights => {
                 GENERAL_THREADS
@@ -92,11 +110,11 @@ impl Kernel {
     /// Dynamic shared memory; that of the general kernels depends on the window.
     fn shared_bytes(self) -> u32 {
         let bytes = match self {
-            Kernel::Value | Kernel::Forward => VALUE_SHARED_BYTES,
+            Kernel::Value | Kernel::Forward | Kernel::Loss => VALUE_SHARED_BYTES,
             Kernel::Backward => BACKWARD_SHARED_BYTES,
-            Kernel::ValueAndGrad => FUSED_SHARED_BYTES,
-            Kernel::TileValue => TILE_VALUE_SHARED_BYTES,
-            Kernel::TileValueAndGrad => TILE_FUSED_SHARED_BYTES,
+            Kernel::ValueAndGrad | Kernel::LossAndGrad => FUSED_SHARED_BYTES,
+            Kernel::TileValue | Kernel::TileLoss => TILE_VALUE_SHARED_BYTES,
+            Kernel::TileValueAndGrad | Kernel::TileLossAndGrad => TILE_FUSED_SHARED_BYTES,
             _ => 0,
         };
         bytes as u32
@@ -123,8 +141,7 @@ fn is_general(problem: &Problem, operation: &Operation, family: Family) -> bool 
         *operation,
         Operation::Forward { saved, .. } | Operation::Backward { saved, .. } if saved != DevicePtr::NULL
     );
-    let is_loss = matches!(operation, Operation::Loss { .. });
-    !problem.keeps_partials() || is_loss || (family == Family::General && !keeps_partials)
+    !problem.keeps_partials() || (family == Family::General && !keeps_partials)
 }
 
 /// The launches of a call, in order.
@@ -140,7 +157,12 @@ pub(crate) fn plan(
         return general::plan(problem, inputs, operation, workspace);
     }
     let images = inputs.images;
-    let mut planner = Planner { problem, images, workspace, device, family, launches: Vec::with_capacity(4) };
+    let (loss, output) = match *operation {
+        Operation::Loss { terms, .. } => (Some(terms), Loss::dissimilarity(problem)),
+        _ => (None, problem.output),
+    };
+    let launches = Vec::with_capacity(4);
+    let mut planner = Planner { problem, images, workspace, device, family, loss, output, launches };
     match *operation {
         Operation::Forward { ssim, saved } => {
             let kernel = if saved == DevicePtr::NULL { Kernel::Value } else { Kernel::Forward };
@@ -148,10 +170,10 @@ pub(crate) fn plan(
             planner.value(kernel, params, ssim);
         }
         Operation::ValueAndGrad { ssim, grads } => {
-            planner.fused(grads, DevicePtr::NULL, Some(ssim));
+            planner.fused(Kernel::ValueAndGrad, grads, DevicePtr::NULL, Some(ssim));
         }
         Operation::Backward { saved: DevicePtr::NULL, grad_ssim, grads } => {
-            planner.fused(grads, grad_ssim, None);
+            planner.fused(Kernel::ValueAndGrad, grads, grad_ssim, None);
         }
         Operation::Backward { saved, grad_ssim, grads } => {
             let params = planner.with_saved(planner.params(false), saved);
@@ -167,7 +189,10 @@ pub(crate) fn plan(
                 planner.strips(Kernel::Backward, partials);
             }
         }
-        Operation::Loss { .. } => unreachable!("the general kernels compute losses"),
+        Operation::Loss { loss, grads: [DevicePtr::NULL, DevicePtr::NULL], .. } => {
+            planner.value(Kernel::Loss, planner.params(false), loss);
+        }
+        Operation::Loss { loss, grads, .. } => planner.fused(Kernel::LossAndGrad, grads, DevicePtr::NULL, Some(loss)),
     }
     planner.launches
 }
@@ -183,6 +208,10 @@ struct Planner<'a> {
     workspace: DevicePtr,
     device: &'a DeviceProperties,
     family: Family,
+    /// What is wanted, if it is a loss.
+    loss: Option<Loss>,
+    /// What of SSIM is returned.
+    output: Output,
     launches: Vec<Launch>,
 }
 
@@ -214,6 +243,7 @@ impl Planner<'_> {
             saved_mean2: DevicePtr::NULL,
             upstream: DevicePtr::NULL,
             partials: self.workspace,
+            pixel_partials: DevicePtr::NULL,
             first_plane: 0,
             channels: shape.c as i32,
             height: shape.h as i32,
@@ -229,6 +259,11 @@ impl Planner<'_> {
             upstream_mode: UPSTREAM_NONE,
             planes_per_group: self.problem.planes_per_group() as i32,
             pixel_mode,
+            pixel_loss: match self.loss.map(|loss| loss.pixel) {
+                None => PIXEL_NONE,
+                Some(PixelLoss::L1) => PIXEL_L1,
+                Some(PixelLoss::L2) => PIXEL_L2,
+            },
             scale1,
             scale2,
             two_c1: squared(2.0 * f64::from(c1)),
@@ -236,8 +271,9 @@ impl Planner<'_> {
             origin_squares: squared(f64::from(STAGE_ROWS) * ORIGIN_DISTANCE * ORIGIN_DISTANCE),
             bright: (BRIGHT * range) as f32,
             grad_scale: 0.0,
-            map_base: self.problem.output.of(1.0) as f32,
-            map_scale: self.problem.output.scale() as f32,
+            pixel_grad_scale: 0.0,
+            map_base: self.output.of(1.0) as f32,
+            map_scale: self.output.scale() as f32,
             taps,
             tap_tails: tap_tails(&taps),
         }
@@ -247,14 +283,27 @@ impl Planner<'_> {
         let Problem { grad_img1, grad_img2, grad_dtypes, .. } = self.problem;
         let [strides, _] = in_order([grad_img1, grad_img2], swapped);
         let [dtype, _] = in_order(*grad_dtypes, swapped);
-        let [scale, _] = in_order(Units::new(self.problem).scales, swapped);
+        let units = Units::new(self.problem);
+        let [scale, _] = in_order(units.scales, swapped);
+        let [pixel_scale, _] = in_order(self.problem.scales, swapped);
+        let (share, pixel_factor) = match self.loss {
+            None => (1.0, 0.0),
+            Some(Loss { pixel: PixelLoss::L1, lambda }) => (lambda, 1.0 - lambda),
+            Some(Loss { pixel: PixelLoss::L2, lambda }) => (lambda, (1.0 - lambda) * 2.0 * units.unscale(self.problem)),
+        };
         let upstream_mode = match self.problem.reduction {
             _ if upstream == DevicePtr::NULL => UPSTREAM_NONE,
             Reduction::Map => UPSTREAM_MAP,
             _ => UPSTREAM_GROUP,
         };
-        let grad_scale = (self.problem.mean_factor() * self.problem.output.scale() * scale) as f32;
-        StripParams { grad: image(grad, *strides, dtype), upstream, upstream_mode, grad_scale, ..self.params(swapped) }
+        StripParams {
+            grad: image(grad, *strides, dtype),
+            upstream,
+            upstream_mode,
+            grad_scale: (share * self.problem.mean_factor() * self.output.scale() * scale) as f32,
+            pixel_grad_scale: (pixel_factor * self.problem.pixel_factor() * pixel_scale) as f32,
+            ..self.params(swapped)
+        }
     }
 
     /// Splits `saved` into its planes: those of u^2 and v^2, then the mean part of each gradient that it serves.
@@ -281,37 +330,71 @@ impl Planner<'_> {
     }
 
     /// The single pass, once for each gradient; the value comes with the first.
-    fn fused(&mut self, grads: [DevicePtr; 2], upstream: DevicePtr, ssim: Option<DevicePtr>) {
-        let mut ssim = ssim;
+    fn fused(&mut self, kernel: Kernel, grads: [DevicePtr; 2], upstream: DevicePtr, value: Option<DevicePtr>) {
+        let mut value = value;
         for (swapped, grad) in wanted(grads) {
             let params = self.with_gradient(swapped, grad, upstream);
-            match ssim.take() {
-                Some(ssim) => self.value(Kernel::ValueAndGrad, StripParams { map: self.map_of(ssim), ..params }, ssim),
-                None => drop(self.strips(Kernel::ValueAndGrad, params)),
+            match value.take() {
+                Some(value) => self.value(kernel, StripParams { map: self.map_of(value), ..params }, value),
+                None => drop(self.strips(kernel, params)),
             }
         }
     }
 
-    /// A kernel that leaves partial sums, and their reduction to `ssim`.
-    fn value(&mut self, kernel: Kernel, params: StripParams, ssim: DevicePtr) {
+    /// A kernel that leaves partial sums, and their reduction to `value`.
+    fn value(&mut self, kernel: Kernel, params: StripParams, value: DevicePtr) {
         let blocks_per_plane = self.strips(kernel, params);
         if self.problem.reduction == Reduction::Map {
             return;
         }
         let per_group = self.problem.planes_per_group() * blocks_per_plane;
+        let (kernel, params) = match self.loss {
+            None => (
+                Kernel::Reduce,
+                Params::Reduce(ReduceParams {
+                    partials: self.workspace,
+                    out: value,
+                    per_group: per_group as i64,
+                    base: self.output.of(1.0),
+                    scale: self.problem.mean_factor() * self.output.scale(),
+                }),
+            ),
+            Some(loss) => {
+                let unscale = Units::new(self.problem).unscale(self.problem);
+                let unit = if loss.pixel == PixelLoss::L2 { unscale * unscale } else { unscale };
+                (
+                    Kernel::GeneralReduce,
+                    Params::GeneralReduce(GeneralReduceParams {
+                        sums: self.workspace,
+                        pixel_sums: self.pixel_partials(blocks_per_plane),
+                        totals: DevicePtr::NULL,
+                        totals_out: DevicePtr::NULL,
+                        out: value,
+                        per_group: per_group as i64,
+                        divisor: 0.0,
+                        map_weight: 1.0 / self.problem.mean_factor(),
+                        map_total: 1.0 / self.problem.mean_factor(),
+                        pixel_total: 1.0 / (self.problem.pixel_factor() * unit),
+                        base: self.output.of(1.0),
+                        scale: self.output.scale(),
+                        lambda: loss.lambda,
+                    }),
+                )
+            }
+        };
         self.launches.push(Launch {
-            kernel: Kernel::Reduce,
+            kernel,
             grid: self.problem.values() as u32,
-            block: Kernel::Reduce.threads(),
-            shared_bytes: Kernel::Reduce.shared_bytes(),
-            params: Params::Reduce(ReduceParams {
-                partials: self.workspace,
-                out: ssim,
-                per_group: per_group as i64,
-                base: self.problem.output.of(1.0),
-                scale: self.problem.mean_factor() * self.problem.output.scale(),
-            }),
+            block: kernel.threads(),
+            shared_bytes: kernel.shared_bytes(),
+            params,
         });
+    }
+
+    /// Where the sums of pixel losses begin: behind those of the map.
+    fn pixel_partials(&self, blocks_per_plane: usize) -> DevicePtr {
+        let bytes = self.problem.shape.planes() * blocks_per_plane * size_of::<f64>();
+        DevicePtr(self.workspace.0 + bytes as u64)
     }
 
     /// Launches of a strip kernel over all planes; returns its blocks per plane.
@@ -321,14 +404,19 @@ impl Planner<'_> {
         let planes_per_launch = (MAX_GRID / cut.blocks()).max(1);
         for first_plane in (0..planes).step_by(planes_per_launch) {
             let count = planes_per_launch.min(planes - first_plane);
-            let partials = params.partials.0 + (first_plane * cut.blocks() * size_of::<f64>()) as u64;
+            let offset = (first_plane * cut.blocks() * size_of::<f64>()) as u64;
+            let pixel_partials = match self.loss {
+                None => DevicePtr::NULL,
+                Some(_) => DevicePtr(self.pixel_partials(cut.blocks()).0 + offset),
+            };
             self.launches.push(Launch {
                 kernel,
                 grid: (count * cut.blocks()) as u32,
                 block: kernel.threads(),
                 shared_bytes: kernel.shared_bytes(),
                 params: Params::Strip(StripParams {
-                    partials: DevicePtr(partials),
+                    partials: DevicePtr(params.partials.0 + offset),
+                    pixel_partials,
                     first_plane: first_plane as i32,
                     strips: cut.strips as i32,
                     chunks: cut.chunks as i32,
@@ -366,6 +454,11 @@ impl Units {
         let range = 1.0 / f64::from(problem.inv_range) / unit;
         let scale = (-range.log2().round()).exp2();
         Units { scales: [first / unit * scale, second / unit * scale], range: range * scale }
+    }
+
+    /// What differences of scaled pixels are multiplied by to get those of the pixels.
+    pub(super) fn unscale(&self, problem: &Problem) -> f64 {
+        problem.scales[0] / self.scales[0]
     }
 }
 

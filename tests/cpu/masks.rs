@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 use crate::capi::{self, expect_ok};
-use crate::harness::{VALUE_TOLERANCE, nan};
+use crate::harness::{GRADIENT_TOLERANCE, VALUE_TOLERANCE, nan};
 use crate::masked::{self, Backend, Call, Function, Outcome, Weights, with_mask};
 use crate::support::oracle::Window;
 
@@ -12,6 +12,7 @@ struct Cpu;
 
 impl Backend for Cpu {
     const MAP_TOLERANCE: f64 = VALUE_TOLERANCE;
+    const CONSTANT_GRADIENT_TOLERANCE: f64 = GRADIENT_TOLERANCE;
 
     fn run(&self, call: Call<'_>) -> Outcome {
         let [n, c, h, w] = call.size.map(|size| size as i64);

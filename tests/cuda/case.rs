@@ -6,7 +6,7 @@ use std::ptr;
 use crate::capi::{self, expect_ok, fssim_options};
 use crate::device::{Floats, Stream};
 use crate::elements::{Dtype, Elements};
-use crate::support::oracle::{Answer, Oracle, Output, Padding, Reduction, Window};
+use crate::support::oracle::{Answer, Oracle, Output, Padding, PixelLoss, Reduction, Window};
 use crate::support::{Kind, Size, absolute_error, images, relative_error, to_f64, upstream};
 
 /// What the C header promises: for values, for the pixels of a map, for gradients, and for gradients where the difference
@@ -359,6 +359,44 @@ impl Session {
         Outcome { ssim: ssim.read(), grads }
     }
 
+    /// A loss: the losses, then the pixel losses, then the dissimilarities.
+    pub fn loss(&self, mode: Mode<'_>, pixel: PixelLoss, lambda: f64, wanted: [bool; 2]) -> Outcome {
+        let values = Floats::poisoned_at(self.case.offset, 3 * self.case.oracle.values());
+        let grads = [0, 1].map(|which| wanted[which].then(|| self.gradient(which)));
+        let [grad1, grad2] = grads.each_ref().map(|grad| grad.as_ref().map_or(ptr::null_mut(), Elements::address));
+        let pixel = if pixel == PixelLoss::L1 { capi::PIXEL_L1 } else { capi::PIXEL_L2 };
+        call!(self, mode, fssim_loss, fssim_loss_stream, (pixel, lambda, values.floats(), grad1, grad2));
+        let grads = [0, 1].map(|which| grads[which].as_ref().map(|grad| self.read_gradient(which, grad)));
+        Outcome { ssim: values.read(), grads }
+    }
+
+    /// A loss with every set of gradients, each compared with the oracle. The case's output is the dissimilarity.
+    #[track_caller]
+    pub fn check_loss(&self, mode: Mode<'_>, pixel: PixelLoss, lambda: f64) {
+        let [img1, img2] = self.case.pixels();
+        let want = self.case.oracle.loss(&img1, &img2, None, pixel, lambda);
+        let scaled = |which: usize, grad: &[f64]| grad.iter().map(|element| element * self.case.scale(which)).collect();
+        let want = Answer {
+            grad_img1: scaled(0, &want.grad_img1),
+            grad_img2: scaled(1, &want.grad_img2),
+            ssim: [want.loss, want.pixel, want.dissimilarity].concat(),
+        };
+        let mut comparison = Comparison { case: self.case, want, faults: Vec::new() };
+        // Pixel losses are in the unit of the pixels.
+        let unit = self.case.oracle.data_range.max(1.0).powi(if pixel == PixelLoss::L2 { 2 } else { 1 });
+        for wanted in [[false, false], [true, false], [false, true], [true, true]] {
+            let outcome = self.loss(mode, pixel, lambda, wanted);
+            comparison.value_within(&format!("loss with gradients {wanted:?}"), &outcome.ssim, VALUE_TOLERANCE * unit);
+            comparison.gradients("loss", &outcome.grads);
+        }
+        assert!(
+            comparison.faults.is_empty(),
+            "{pixel:?}, {lambda}, {:?}:\n{}",
+            self.case,
+            comparison.faults.join("\n")
+        );
+    }
+
     /// Enqueues value and gradient of img1 on a stream, for memory that the test keeps.
     #[track_caller]
     pub fn enqueue_value_and_grad(&self, ssim: &Floats, grad: &Elements, stream: &Stream) {
@@ -408,6 +446,10 @@ struct Comparison {
 impl Comparison {
     fn value(&mut self, what: &str, got: &[f32]) {
         let tolerance = if self.case.oracle.reduction == Reduction::Map { MAP_TOLERANCE } else { VALUE_TOLERANCE };
+        self.value_within(what, got, tolerance);
+    }
+
+    fn value_within(&mut self, what: &str, got: &[f32], tolerance: f64) {
         let error = absolute_error(got, &self.want.ssim);
         if error > tolerance {
             self.faults.push(format!("{what}: the value is off by {error:.1e}"));

@@ -39,8 +39,8 @@ BARRIERS = [
         "tile-pixels-barrier",
         "kernels/tile.cu",
         "no barrier between pixels and vertical moments",
-        "load_pixels<TILE>(p, tile, pixels);\n    __syncthreads();",
-        "load_pixels<TILE>(p, tile, pixels);",
+        "load_pixels<TILE>(p, tile, pixels, loss);\n    __syncthreads();",
+        "load_pixels<TILE>(p, tile, pixels, loss);",
         seeds=SEEDS,
     ),
     Fault(
@@ -92,8 +92,8 @@ BARRIERS = [
         "block-sum-barrier",
         "kernels/map_groups.cuh",
         "no barrier between the warps' sums and the block's",
-        "warp_sums[threadIdx.x / 32] = total;\n    __syncthreads();",
-        "warp_sums[threadIdx.x / 32] = total;",
+        "warp_sums[i][threadIdx.x / 32] = total;\n    }\n    __syncthreads();",
+        "warp_sums[i][threadIdx.x / 32] = total;\n    }",
         seeds=SEEDS,
     ),
     Fault(
@@ -371,9 +371,9 @@ ELEMENTS = [
     Fault(
         "half-gradient-type",
         "kernels/elements.cuh",
-        "a gradient of bf16 is stored as f16 where single elements are",
-        "const unsigned short bits = type == ELEMENT_F16 ?",
-        "const unsigned short bits = type != ELEMENT_F32 ?",
+        "a gradient of bf16 is stored as f16",
+        "const float (&value)[COUNT], int type, unsigned (&bits)[COUNT]) {\n    if (type == ELEMENT_F16) {",
+        "const float (&value)[COUNT], int type, unsigned (&bits)[COUNT]) {\n    if (type != ELEMENT_F32) {",
     ),
     Fault(
         "byte-size",
@@ -398,4 +398,49 @@ ELEMENTS = [
     ),
 ]
 
-FAULTS = [*BARRIERS, *FILTERS, *EDGES, *VALUES, *ELEMENTS]
+LOSSES = [
+    Fault(
+        "loss-rows",
+        "kernels/pixel_columns.cuh",
+        "the last row of a chunk is left out of the pixel losses",
+        "in_range(row - STAGE_ROWS + j, strip.row, strip.row_end)",
+        "in_range(row - STAGE_ROWS + j, strip.row, strip.row_end - 1)",
+    ),
+    Fault(
+        "loss-columns",
+        "kernels/pixel_columns.cuh",
+        "columns of the next strip are added again",
+        "owned(in_range(t, halo, halo + out_columns))",
+        "owned(in_range(t, halo, halo + out_columns + 1))",
+    ),
+    Fault(
+        "loss-tile-columns",
+        "kernels/tile.cu",
+        "columns of the tiles around are added again",
+        "column == near_column && in_range(column, tile.column, tile.column + TILE_COLUMNS)",
+        "column == near_column",
+    ),
+    Fault(
+        "loss-last-columns",
+        "kernels/pixel_loss.cuh",
+        "pixels that are not the thread's own are added",
+        "total += own[i] ? loss[i] : 0.0f",
+        "total += loss[i]",
+    ),
+    Fault(
+        "loss-sign-of-zero",
+        "kernels/pixel_loss.cuh",
+        "equal pixels have a derivative",
+        "derivative[i] = loss[i] > 0.0f ? sign : v[i];",
+        "derivative[i] = sign;",
+    ),
+    Fault(
+        "loss-weightless",
+        "kernels/gradient_groups.cuh",
+        "a dissimilarity without weight spreads its NaN",
+        "if (scale == 0.0f) out[i] = 0.0f;",
+        "",
+    ),
+]
+
+FAULTS = [*BARRIERS, *FILTERS, *EDGES, *VALUES, *ELEMENTS, *LOSSES]

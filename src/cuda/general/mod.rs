@@ -232,7 +232,8 @@ impl Planner<'_> {
     fn params(&self) -> GeneralParams {
         let problem = self.problem;
         let Problem { shape, map, c1, c2, .. } = *problem;
-        let Units { scales, range } = Units::new(problem);
+        let units = Units::new(problem);
+        let Units { scales, range } = units;
         let squared = |factor: f32| (2.0 * f64::from(factor) * range * range) as f32;
         let present = problem.present();
         let lambda = self.loss.map_or(1.0, |loss| loss.lambda);
@@ -286,7 +287,7 @@ impl Planner<'_> {
             },
             scale1: scales[0] as f32,
             scale2: scales[1] as f32,
-            unscale: (problem.scales[0] / scales[0]) as f32,
+            unscale: units.unscale(problem) as f32,
             two_c1: squared(c1),
             two_c2: squared(c2),
             map_base: self.output.of(1.0) as f32,
