@@ -169,7 +169,6 @@ pub(crate) struct GeneralReduceParams {
 
 /// The one argument of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a few of them live on the stack for the length of a call")]
 pub(crate) enum Params {
     Strip(StripParams),
     Reduce(ReduceParams),

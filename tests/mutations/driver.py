@@ -35,8 +35,8 @@ PLAN = [
         "grad2-scale",
         "src/cuda/plan.rs",
         "the gradient of img2 is scaled like that of img1",
-        "in_order(Units::new(self.problem).scales, swapped)",
-        "in_order(Units::new(self.problem).scales, false)",
+        "let [scale, _] = in_order(units.scales, swapped);",
+        "let [scale, _] = in_order(units.scales, false);",
     ),
     Fault(
         "loss-unit",
@@ -51,13 +51,6 @@ PLAN = [
         "nor are their gradients",
         "(1.0 - lambda) * 2.0 * units.unscale(self.problem)",
         "(1.0 - lambda) * 2.0",
-    ),
-    Fault(
-        "loss-workspace",
-        "src/cuda/cut.rs",
-        "the workspace has no room for the sums of pixel losses",
-        "    2 * problem.shape.planes() * blocks * size_of::<f64>()\n}",
-        "    problem.shape.planes() * blocks * size_of::<f64>()\n}",
     ),
     Fault(
         "grad2-saved",
@@ -84,7 +77,7 @@ PLAN = [
         "gradient-scale",
         "src/cuda/plan.rs",
         "the gradient lacks the factor of the scaled pixels",
-        "let [scale, _] = in_order(Units::new(self.problem).scales, swapped);",
+        "let [scale, _] = in_order(units.scales, swapped);",
         "let scale = 1.0;",
     ),
     Fault(
@@ -98,9 +91,9 @@ PLAN = [
     Fault(
         "workspace-bytes",
         "src/cuda/cut.rs",
-        "the workspace is too small for the finest cut",
-        "(problem.shape.planes() * blocks * size_of::<f64>())",
-        "(problem.shape.planes() * strips * size_of::<f64>())",
+        "the workspace has no room for the sums of pixel losses",
+        "    2 * problem.shape.planes() * blocks * size_of::<f64>()\n}",
+        "    problem.shape.planes() * blocks * size_of::<f64>()\n}",
     ),
 ]
 
