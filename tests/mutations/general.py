@@ -197,7 +197,7 @@ LAUNCHES = [
         "general-unit",
         PLAN,
         "pixel losses are in the unit of the computation",
-        "unscale: (problem.scales[0] / scales[0]) as f32,",
+        "unscale: units.unscale(problem) as f32,",
         "unscale: 1.0,",
     ),
     Fault(
