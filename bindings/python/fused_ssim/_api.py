@@ -236,10 +236,10 @@ def value_and_grad(
     return (scalar(value, out), *grads)
 
 
-def is_torch(*images: Any) -> bool:
+def is_torch(img1: Any, img2: Any) -> bool:
     """Whether one of them is a PyTorch tensor, without importing PyTorch."""
     torch = sys.modules.get("torch")
-    return torch is not None and any(isinstance(image, torch.Tensor) for image in images)
+    return torch is not None and (isinstance(img1, torch.Tensor) or isinstance(img2, torch.Tensor))
 
 
 def refuse_for_torch(**arguments: Any) -> None:

@@ -170,7 +170,7 @@ def output(
 def _run(name: str, inputs: Inputs, prepared: Plan, memory: Any, *arguments: Any) -> None:
     """Calls `fssim_<name>`; `arguments` are those between the options and the workspace, arrays among them."""
     addresses = [argument.address if isinstance(argument, Array) else argument for argument in arguments]
-    options = prepared.options_with(None if inputs.mask is None else inputs.mask.address)
+    options = prepared.options if inputs.mask is None else prepared.options_with_mask(inputs.mask.address)
     all_arguments = (inputs.img1.address, inputs.img2.address, *inputs.img1.shape, options, *addresses)
     stream = memory.stream
     if stream is None:

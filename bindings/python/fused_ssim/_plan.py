@@ -118,10 +118,8 @@ class Plan(NamedTuple):
     workspace_bytes: int
     output_shape: Tuple[int, ...]
 
-    def options_with(self, mask: Optional[int]) -> lib.fssim_options:
+    def options_with_mask(self, mask: int) -> lib.fssim_options:
         """The options of a call whose mask is at this address."""
-        if mask is None:
-            return self.options
         options = lib.fssim_options.from_buffer_copy(self.options)
         options.mask = mask
         return options

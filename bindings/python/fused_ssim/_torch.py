@@ -41,15 +41,14 @@ def checked(img1: torch.Tensor, img2: torch.Tensor, mask: _OptionalTensor) -> In
     img1, img2 = _checked_image("img1", img1), _checked_image("img2", img2)
     if img1.shape != img2.shape:
         raise ValueError(f"img1 has the shape {tuple(img1.shape)} and img2 {tuple(img2.shape)}; they must be equal")
+    if img1.device != img2.device:
+        raise ValueError(f"img1 is on {img1.device} and img2 on {img2.device}; they must be on one device")
     if mask is not None:
-        mask = _checked_mask(mask, img1.shape)
-    for name, other in (("img2", img2), ("mask", mask)):
-        if other is not None and other.device != img1.device:
-            raise ValueError(f"img1 is on {img1.device} and {name} on {other.device}; they must be on one device")
+        mask = _checked_mask(mask, img1)
     return Inputs(img1, img2, mask)
 
 
-def _checked_mask(mask: torch.Tensor, image_shape: torch.Size) -> torch.Tensor:
+def _checked_mask(mask: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     if not isinstance(mask, torch.Tensor):
         raise TypeError(f"mask is a {type(mask).__name__}; expected a torch.Tensor, like the images")
     if mask.dtype not in _MASK_DTYPES:
@@ -61,12 +60,14 @@ def _checked_mask(mask: torch.Tensor, image_shape: torch.Size) -> torch.Tensor:
         raise ValueError("mask requires a gradient, but none is computed for it: use mask.detach()")
     if mask.layout is not torch.strided:
         raise ValueError(f"mask is a {mask.layout} tensor; expected a strided one")
+    if mask.device != image.device:
+        raise ValueError(f"img1 is on {image.device} and mask on {mask.device}; they must be on one device")
     try:
-        mask = mask.expand(image_shape)
+        mask = mask.expand(image.shape)
     except RuntimeError:
         raise ValueError(
             f"mask has the shape {tuple(mask.shape)}, which does not broadcast to that of the images, "
-            f"{tuple(image_shape)}: expected (H, W), (N, 1, H, W) or (N, C, H, W), where any size may be 1"
+            f"{tuple(image.shape)}: expected (H, W), (N, 1, H, W) or (N, C, H, W), where any size may be 1"
         ) from None
     return _addressable(mask)
 
@@ -92,24 +93,28 @@ def _addressable(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
+# A gradient that nobody wants has no strides to give; those of its image may be unfit for an output.
+_UNWANTED = Layout()
+
+
 def _layout(tensor: _OptionalTensor) -> Layout:
-    # A gradient that nobody wants has no strides to give; those of its image may be unfit for an output.
-    return Layout() if tensor is None else Layout(tensor.stride(), DTYPES[tensor.dtype])
+    return _UNWANTED if tensor is None else Layout(tensor.stride(), DTYPES[tensor.dtype])
 
 
 def _plan(inputs: Inputs, grads: Tuple[_OptionalTensor, _OptionalTensor], chosen: Settings) -> Plan:
     img1, img2, mask = inputs
     mask_layout = None if mask is None else Layout(mask.stride(), _MASK_DTYPES[mask.dtype])
-    layouts = Layouts(_layout(img1), _layout(img2), _layout(grads[0]), _layout(grads[1]), mask_layout)
+    images = Layout(img1.stride(), DTYPES[img1.dtype]), Layout(img2.stride(), DTYPES[img2.dtype])
+    layouts = Layouts(*images, _layout(grads[0]), _layout(grads[1]), mask_layout)
     return plan(img1.device.type, tuple(img1.shape), layouts, chosen)
 
 
-def _run(name: str, inputs: Inputs, prepared: Plan, *arguments: Any) -> None:
-    """Calls `fssim_<name>`; `arguments` are those between the options and the workspace, tensors among them."""
+def _run(name: str, inputs: Inputs, prepared: Plan, *tensors: _OptionalTensor, before: Tuple[Any, ...] = ()) -> None:
+    """Calls `fssim_<name>`; `before` and then `tensors` are the arguments between the options and the workspace."""
     img1, img2, mask = inputs
-    options = prepared.options_with(None if mask is None else mask.data_ptr())
-    addresses = [item.data_ptr() if isinstance(item, torch.Tensor) else item for item in arguments]
-    all_arguments = (img1.data_ptr(), img2.data_ptr(), *img1.shape, options, *addresses)
+    options = prepared.options if mask is None else prepared.options_with_mask(mask.data_ptr())
+    pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+    all_arguments = (img1.data_ptr(), img2.data_ptr(), *img1.shape, options, *before, *pointers)
     if img1.is_cuda:
         # Nothing needs record_stream: the workspace and the results are allocated while the stream that uses them is
         # current, and the caching allocator gives a freed block only to later work of that same stream. In a graph
@@ -147,8 +152,8 @@ def compute(
     shape = prepared.output_shape if terms is None else (3, *prepared.output_shape)
     values = torch.empty(shape, dtype=_precise(inputs.img1), device=inputs.img1.device)
     if terms is not None:
-        _run("loss", inputs, prepared, *terms, values, *grads)
-    elif any(grad is not None for grad in grads):
+        _run("loss", inputs, prepared, values, *grads, before=terms)
+    elif grads[0] is not None or grads[1] is not None:
         _run("value_and_grad", inputs, prepared, values, *grads)
     else:
         _run("forward", inputs, prepared, values, None)
@@ -161,9 +166,11 @@ def value_and_grad(
     """`compute` with new gradients, of the owned rows of a shard alone. A gradient has the memory format of its image,
     and is float32 where that has fewer bits: the gradient of a mean over a large image is smaller than float16 can
     hold."""
-    images = (_owned(inputs.img1, chosen), _owned(inputs.img2, chosen))
     grad_img1, grad_img2 = grads = tuple(
-        torch.empty_like(image, dtype=_precise(image)) if want else None for image, want in zip(images, wanted)
+        [
+            torch.empty_like(_owned(image, chosen), dtype=_precise(image)) if want else None
+            for image, want in zip(inputs, wanted)
+        ]
     )
     return compute(inputs, chosen, grads, terms), grad_img1, grad_img2
 
@@ -176,9 +183,11 @@ def _whole_gradients(
     Rows that a shard does not own have the gradient 0 from it: that of the shard which owns them is complete.
     """
     make = torch.empty_like if chosen.shard is None else torch.zeros_like
-    images = zip(inputs[:2], wanted, dtypes)
-    grads = tuple(make(image, dtype=dtype) if want else None for image, want, dtype in images)
-    return grads, tuple(None if grad is None else _owned(grad, chosen) for grad in grads)
+    images = zip(inputs, wanted, dtypes)
+    grads = tuple([make(image, dtype=dtype) if want else None for image, want, dtype in images])
+    if chosen.shard is None:
+        return grads, grads
+    return grads, tuple([None if grad is None else _owned(grad, chosen) for grad in grads])
 
 
 class _SecondDerivative(torch.autograd.Function):
@@ -224,7 +233,7 @@ class _Reduced(torch.autograd.Function):
     @staticmethod
     def forward(ctx, img1, img2, mask, chosen, terms):  # noqa: D102
         inputs, dtypes = Inputs(img1, img2, mask), (_precise(img1), _precise(img2))
-        grads, written = _whole_gradients(inputs, chosen, ctx.needs_input_grad[:2], dtypes)
+        grads, written = _whole_gradients(inputs, chosen, ctx.needs_input_grad, dtypes)
         values = compute(inputs, chosen, written, terms)
         ctx.save_for_backward(*grads)
         ctx.dtypes = (img1.dtype, img2.dtype)
@@ -263,7 +272,7 @@ class _Map(torch.autograd.Function):
     def backward(ctx, upstream):  # noqa: D102
         inputs, chosen = Inputs(*ctx.saved_tensors), ctx.chosen
         dtypes = (inputs.img1.dtype, inputs.img2.dtype)
-        grads, written = _whole_gradients(inputs, chosen, ctx.needs_input_grad[:2], dtypes)
+        grads, written = _whole_gradients(inputs, chosen, ctx.needs_input_grad, dtypes)
         _run("backward", inputs, _plan(inputs, written, chosen), None, upstream.contiguous(), *written)
         return (*grads, None, None)
 

@@ -57,3 +57,17 @@ def test_stream_is_not_an_argument_for_cupy():
     first, second = (cupy.asarray(image) for image in images((1, 1, 12, 12)))
     with pytest.raises(TypeError, match="PyTorch and CuPy have their own"):
         fused_ssim.ssim(first, second, stream=0)
+
+
+@pytest.mark.parametrize("mask_mode", ["weighted_mean", "normalized"])
+def test_the_loss_under_a_mask(mask_mode):
+    pair = images((2, 3, 40, 67))
+    mask = np.arange(40 * 67).reshape(40, 67) % 5 > 1
+    expected = oracle.loss(*pair, mask=mask, mask_mode=mask_mode)
+    arguments = dict(mask=cupy.asarray(mask), mask_mode=mask_mode)
+    result = fused_ssim.loss_and_grad(*map(cupy.asarray, pair), wrt="both", **arguments)
+    assert isinstance(result.loss, cupy.ndarray)
+    assert np.abs(result.values.get() - expected.values).max() < VALUE_TOLERANCE
+    assert oracle.relative_error(result.grad_img1.get(), expected.grad_img1) < GRADIENT_TOLERANCE
+    assert oracle.relative_error(result.grad_img2.get(), expected.grad_img2) < GRADIENT_TOLERANCE
+    assert abs(float(fused_ssim.loss(*map(cupy.asarray, pair), **arguments)) - expected.values[0]) < VALUE_TOLERANCE
