@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(newest((10, 3)), Some((10, 0)));
         assert_eq!(newest((12, 1)), Some((12, 0)));
         // Older than every one, embedded, of a major version without any.
-        for capability in [(7, 0), (7, 2), (8, 7), (10, 1), (11, 0), (13, 0)] {
+        for capability in [(7, 0), (7, 2), (8, 7), (10, 1), (11, 0), (11, 1), (13, 0), (13, 1)] {
             assert_eq!(newest(capability), None, "{capability:?}");
         }
     }
