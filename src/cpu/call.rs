@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Inputs;
 use super::grid::Grid;
 use super::input::Images;
-use super::march::{Job, Upstream};
+use super::march::{Job, Sums, Upstream};
 use super::pixel::GRADIENT_FACTOR;
+use super::pixel_loss::PixelTerm;
 use super::rung::Rung;
 use super::scratch::{Scratch, filled};
 use super::threads;
 use crate::layout::{Dtype, Sink, Source, Strides};
+use crate::loss::Loss;
 use crate::problem::{Problem, Reduction};
 use crate::status::Result;
 
@@ -85,20 +87,56 @@ pub(super) fn value_and_grad(
     run_with_value(rung, planes, job, ssim)
 }
 
+/// `values`: [loss, pixel loss, dissimilarity], each with a value for each group.
+pub(super) fn loss(
+    rung: Rung,
+    problem: &Problem,
+    inputs: Inputs<'_>,
+    terms: Loss,
+    values: &mut [f32],
+    [grad_img1, grad_img2]: [Option<Sink<'_>>; 2],
+) -> Result<()> {
+    let output = Loss::dissimilarity(problem);
+    // The tiles of the gradient are those of the pixels, whether it is wanted or not.
+    let mut job = job(problem, inputs, Grid::of_gradient(problem));
+    job.gradient_factors = gradient_factors(problem, terms.lambda * output.scale());
+    job.pixel = Some(PixelTerm::new(problem, terms));
+    let planes = set_gradients(&mut job, grad_img1, grad_img2);
+    let groups = run_with_sums(rung, planes, &job)?;
+    let Some(term) = &job.pixel else { return Ok(()) };
+    for (i, sums) in groups.iter().enumerate() {
+        let pixel = term.sum(sums.pixel) * problem.pixel_factor();
+        let dissimilarity = output.of(sums.ssim * problem.mean_factor());
+        values[i] = terms.total(pixel, dissimilarity) as f32;
+        values[groups.len() + i] = pixel as f32;
+        values[2 * groups.len() + i] = dissimilarity as f32;
+    }
+    Ok(())
+}
+
+/// What turns the sums of the gradient's filters into derivatives by pixels, `scale` being that by the mean.
+fn gradient_factors(problem: &Problem, scale: f64) -> [f64; 2] {
+    pixel_factors(problem).map(|factor| scale * GRADIENT_FACTOR * problem.mean_factor() * f64::from(factor))
+}
+
+/// What pixels are multiplied by on load.
+fn pixel_factors(problem: &Problem) -> [f32; 2] {
+    problem.scales.map(|scale| (scale / problem.constants.data_range) as f32)
+}
+
 /// A job that reads the images and writes nothing yet.
 fn job<'a>(problem: &'a Problem, Inputs { img1, img2, .. }: Inputs<'a>, grid: Grid) -> Job<'a> {
-    let factors = problem.scales.map(|scale| scale / problem.constants.data_range);
     Job {
         problem,
-        images: Images { img1, img2, shape: problem.shape, factors: factors.map(|factor| factor as f32) },
+        images: Images { img1, img2, shape: problem.shape, factors: pixel_factors(problem) },
         grid,
         saved_from: None,
         saved_to: None,
         map: None,
         gradients: None,
         upstream: Upstream::None,
-        gradient_factors: factors
-            .map(|factor| problem.output.scale() * GRADIENT_FACTOR * problem.mean_factor() * f64::from(factor as f32)),
+        gradient_factors: gradient_factors(problem, problem.output.scale()),
+        pixel: None,
     }
 }
 
@@ -111,6 +149,9 @@ fn set_gradients<'a>(job: &mut Job<'a>, grad_img1: Option<Sink<'a>>, grad_img2: 
         (None, Some(only)) => {
             job.images.swap();
             job.gradient_factors.swap(0, 1);
+            if let Some(term) = &mut job.pixel {
+                term.swap();
+            }
             ([only; 2], 1)
         }
         (None, None) => return 0,
@@ -126,19 +167,50 @@ fn run_with_value(rung: Rung, planes: usize, mut job: Job<'_>, ssim: &mut [f32])
         job.map = Some(unsafe { Sink::from_raw(ssim.as_mut_ptr().cast(), Dtype::F32, map_strides(problem)) });
         return run(rung, planes, &job, None);
     }
-    // Collected in place: no second allocation.
-    let sums: Vec<AtomicU64> = filled(0, job.grid.units())?.into_iter().map(AtomicU64::new).collect();
-    run(rung, planes, &job, Some(&sums))?;
-    let per_group = job.grid.units_per_plane() * problem.planes_per_group();
-    for (value, sums) in ssim.iter_mut().zip(sums.chunks_exact(per_group)) {
-        let sum: f64 = sums.iter().map(|sum| f64::from_bits(sum.load(Ordering::Relaxed))).sum();
-        *value = problem.output.of(sum * problem.mean_factor()) as f32;
+    for (value, sums) in ssim.iter_mut().zip(run_with_sums(rung, planes, &job)?) {
+        *value = problem.output.of(sums.ssim * problem.mean_factor()) as f32;
     }
     Ok(())
 }
 
-/// Runs every unit; `sums` receives the sum of the map of each, as the bits of an f64.
-fn run(rung: Rung, planes: usize, job: &Job<'_>, sums: Option<&[AtomicU64]>) -> Result<()> {
+/// The sums of a unit, as the bits of f64s: whichever thread computes it stores them.
+struct UnitSums([AtomicU64; 2]);
+
+impl UnitSums {
+    fn store(&self, Sums { ssim, pixel }: Sums) {
+        for (to, sum) in self.0.iter().zip([ssim, pixel]) {
+            to.store(sum.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    fn load(&self) -> Sums {
+        let [ssim, pixel] = self.0.each_ref().map(|sum| f64::from_bits(sum.load(Ordering::Relaxed)));
+        Sums { ssim, pixel }
+    }
+}
+
+/// Runs every unit and adds up the sums of each group, always in the same order.
+fn run_with_sums(rung: Rung, planes: usize, job: &Job<'_>) -> Result<Vec<Sums>> {
+    let units = unit_sums(job.grid.units())?;
+    run(rung, planes, job, Some(&units))?;
+    let per_group = job.grid.units_per_plane() * job.problem.planes_per_group();
+    let zero = Sums { ssim: 0.0, pixel: 0.0 };
+    let mut groups = filled(zero, units.len() / per_group)?;
+    for (group, units) in groups.iter_mut().zip(units.chunks_exact(per_group)) {
+        for unit in units.iter().map(UnitSums::load) {
+            group.ssim += unit.ssim;
+            group.pixel += unit.pixel;
+        }
+    }
+    Ok(groups)
+}
+
+fn unit_sums(units: usize) -> Result<Vec<UnitSums>> {
+    Ok(filled([0u64; 2], units)?.into_iter().map(|sums| UnitSums(sums.map(AtomicU64::new))).collect())
+}
+
+/// Runs every unit; `sums` receives the sums of each.
+fn run(rung: Rung, planes: usize, job: &Job<'_>, sums: Option<&[UnitSums]>) -> Result<()> {
     let threads = threads::num_threads().min(job.problem.shape.elements().div_ceil(PIXELS_PER_THREAD));
     let units = job.grid.units();
     let together = units_together(job.problem, units, threads);
@@ -150,9 +222,9 @@ fn run(rung: Rung, planes: usize, job: &Job<'_>, sums: Option<&[AtomicU64]>) -> 
             for turn in group * together..units.min((group + 1) * together) {
                 let index = job.grid.in_turn(turn);
                 // SAFETY: a rung in use is available, and each unit is run once.
-                let sum = unsafe { rung.run(planes, job, &job.grid.unit(index), scratch) };
+                let unit = unsafe { rung.run(planes, job, &job.grid.unit(index), scratch) };
                 if let Some(sums) = sums {
-                    sums[index].store(sum.to_bits(), Ordering::Relaxed);
+                    sums[index].store(unit);
                 }
             }
         },

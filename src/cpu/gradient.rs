@@ -2,6 +2,7 @@
 
 use super::march::{At, Job, Lanes, Upstream, origin};
 use super::pixel::Shift;
+use super::pixel_loss;
 use super::place::write_clipped;
 use super::scratch::{Filtered, Input, PLANES, Tiles};
 use super::simd::Vector;
@@ -55,7 +56,7 @@ pub(super) unsafe fn horizontal_filter<V: Vector, const M: usize>(
     }
 }
 
-/// The vertical filter of a tile, and the gradient that it completes.
+/// The vertical filter of a tile, and the gradient that it completes. Returns `pixel_sum` with the tile's pixel loss.
 #[inline(always)]
 pub(super) unsafe fn gradient<V: Vector, const M: usize>(
     job: &Job<'_>,
@@ -64,9 +65,10 @@ pub(super) unsafe fn gradient<V: Vector, const M: usize>(
     input: &Input,
     filtered: &Filtered,
     tiles: &mut Tiles,
-) {
+    mut pixel_sum: V::Sum,
+) -> V::Sum {
     let problem = job.problem;
-    let Some(sinks) = &job.gradients else { return };
+    let Some(sinks) = &job.gradients else { return pixel_sum };
     let upstream = match job.upstream {
         Upstream::Groups(groups) => f64::from(groups[at.plane / problem.planes_per_group()]),
         // A map is multiplied onto the partial planes instead.
@@ -83,11 +85,15 @@ pub(super) unsafe fn gradient<V: Vector, const M: usize>(
             combine.block::<M, 8>(&mut tiles.gradients);
             combine.block::<M, 12>(&mut tiles.gradients);
         }
+        if let Some(term) = &job.pixel {
+            pixel_sum = pixel_loss::add::<V, M>(job, term, at, tiles, pixel_sum);
+        }
         let (top, left) = (origin(problem.map.top, at.band), origin(problem.map.left, at.column));
         for m in 0..M {
             write_clipped::<V>(&sinks[m], problem, at.plane, top, left, &tiles.gradients[m]);
         }
     }
+    pixel_sum
 }
 
 struct Combine<'a, V> {

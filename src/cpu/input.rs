@@ -5,7 +5,7 @@ use super::convert;
 use super::pixel::Shift;
 use super::scratch::Input;
 use super::simd::Vector;
-use super::tile::{RADIUS, TILE};
+use super::tile::{RADIUS, TILE, Tile};
 use crate::layout::{Dtype, Source};
 use crate::problem::Shape;
 
@@ -38,21 +38,26 @@ pub(super) struct Window {
     pub(super) slot: usize,
 }
 
-/// Fills one slot of each of `inputs`.
+/// Fills one slot of each of `inputs`. EXACT: with what rounding loses of x - y.
 ///
 /// # Safety
 /// The processor has V's instructions; the plane is inside the shape of both images.
 #[inline(always)]
-pub(super) unsafe fn load<V: Vector>(images: &Images<'_>, window: Window, inputs: &mut [Input]) {
+pub(super) unsafe fn load<V: Vector, const EXACT: bool>(images: &Images<'_>, window: Window, inputs: &mut [Input]) {
+    let f32s = images.img1.dtype() == Dtype::F32 && images.img2.dtype() == Dtype::F32;
     // SAFETY: the caller's promise.
     unsafe {
-        if images.img1.dtype() == Dtype::F32 && images.img2.dtype() == Dtype::F32 {
-            load_rows::<V, true>(images, window, inputs);
-        } else {
-            load_rows::<V, false>(images, window, inputs);
+        // What the innermost loop would ask for each vector is decided here.
+        match [images.img1.column_bytes(), images.img2.column_bytes()] {
+            [4, 4] if f32s => load_rows::<V, EXACT, true, 1>(images, window, inputs),
+            _ if f32s => load_rows::<V, EXACT, true, ANY>(images, window, inputs),
+            _ => load_rows::<V, EXACT, false, ANY>(images, window, inputs),
         }
     }
 }
+
+/// Not a stride: that of the image.
+const ANY: usize = 0;
 
 /// A row of an image from one pixel on.
 #[derive(Clone, Copy)]
@@ -64,8 +69,8 @@ struct Row {
 
 impl Row {
     #[inline(always)]
-    fn new((address, stride): (*const u8, usize), dtype: Dtype) -> Self {
-        Row { address, stride, dtype }
+    fn new<const STRIDE: usize>((address, stride): (*const u8, usize), dtype: Dtype) -> Self {
+        Row { address, stride: if STRIDE == ANY { stride } else { STRIDE }, dtype }
     }
 
     /// # Safety
@@ -77,9 +82,13 @@ impl Row {
     }
 }
 
-/// F32: both images are of f32.
+/// F32: both images are of f32. STRIDE: of the columns of both.
 #[inline(always)]
-unsafe fn load_rows<V: Vector, const F32: bool>(images: &Images<'_>, window: Window, inputs: &mut [Input]) {
+unsafe fn load_rows<V: Vector, const EXACT: bool, const F32: bool, const STRIDE: usize>(
+    images: &Images<'_>,
+    window: Window,
+    inputs: &mut [Input],
+) {
     let Shape { c, h, w, .. } = images.shape;
     let (n, c) = (window.plane / c, window.plane % c);
     let dtypes = if F32 { [Dtype::F32; 2] } else { [images.img1.dtype(), images.img2.dtype()] };
@@ -91,26 +100,24 @@ unsafe fn load_rows<V: Vector, const F32: bool>(images: &Images<'_>, window: Win
     let columns = inputs.len() * TILE;
     let first = window.first_column.min(0).unsigned_abs().min(columns);
     let last = (w as isize - window.first_column).clamp(first as isize, columns as isize) as usize;
-    let whole = first.div_ceil(TILE)..last / TILE;
+    let whole = first.div_ceil(TILE)..(last / TILE).max(first.div_ceil(TILE));
     // Row by row, not tile by tile: processors follow a few long streams better than many short ones.
     for r in 0..window.rows {
         let row = window.first_row + r as isize;
         let inside = row >= 0 && row < h as isize && first < last;
+        let whole = if inside { whole.clone() } else { 0..0 };
         // SAFETY: the row is inside the image, and the column is its first there; x and y are only moved to other columns
         // between `first` and `last`.
         unsafe {
             let row = if inside { row as usize } else { 0 };
             let column = if inside { (window.first_column + first as isize) as usize } else { 0 };
-            let x = Row::new(images.img1.at(n, c, row, column), dtypes[0]);
-            let y = Row::new(images.img2.at(n, c, row, column), dtypes[1]);
-            for (g, input) in inputs.iter_mut().enumerate() {
-                let shift = input.shift[window.slot];
-                let (u, v) = (&mut input.u[window.slot].0[r], &mut input.v[window.slot].0[r]);
-                if inside && whole.contains(&g) {
-                    let at = g * TILE - first;
-                    sum_and_difference::<V>(x.from(at), y.from(at), images.factors, shift, u, v);
-                    continue;
-                }
+            let x = Row::new::<STRIDE>(images.img1.at(n, c, row, column), dtypes[0]);
+            let y = Row::new::<STRIDE>(images.img2.at(n, c, row, column), dtypes[1]);
+            for (at, input) in inputs[whole.clone()].iter_mut().enumerate() {
+                let at = (whole.start + at) * TILE - first;
+                sum_and_difference::<V, EXACT>(x.from(at), y.from(at), images.factors, input, window.slot, r);
+            }
+            for g in (0..whole.start).chain(whole.end..inputs.len()) {
                 let (mut edge_x, mut edge_y) = ([0.0f32; TILE], [0.0f32; TILE]);
                 if inside {
                     for at in first.max(g * TILE)..last.min(g * TILE + TILE) {
@@ -118,8 +125,8 @@ unsafe fn load_rows<V: Vector, const F32: bool>(images: &Images<'_>, window: Win
                         edge_y[at - g * TILE] = convert::load_one(y.from(at - first).address, y.dtype);
                     }
                 }
-                let [x, y] = [&edge_x, &edge_y].map(|edge| Row::new((edge.as_ptr().cast(), 1), Dtype::F32));
-                sum_and_difference::<V>(x, y, images.factors, shift, u, v);
+                let [x, y] = [&edge_x, &edge_y].map(|edge| Row::new::<1>((edge.as_ptr().cast(), 1), Dtype::F32));
+                sum_and_difference::<V, EXACT>(x, y, images.factors, &mut inputs[g], window.slot, r);
             }
         }
     }
@@ -140,16 +147,84 @@ unsafe fn shift(images: &Images<'_>, n: usize, c: usize, window: &Window, tile: 
     }
 }
 
-/// x and y: rows of TILE pixels or more.
+/// Fills a tile with x * scales[0] - y * scales[1], zero outside the image.
+///
+/// # Safety
+/// The processor has V's instructions; the plane is inside the shape of both images.
 #[inline(always)]
-unsafe fn sum_and_difference<V: Vector>(
+pub(super) unsafe fn differences<V: Vector>(
+    images: &Images<'_>,
+    plane: (usize, usize),
+    first: (isize, isize),
+    scales: [f32; 2],
+    tile: &mut Tile,
+) {
+    let f32s = images.img1.dtype() == Dtype::F32 && images.img2.dtype() == Dtype::F32;
+    // SAFETY: the caller's promise.
+    unsafe {
+        match [images.img1.column_bytes(), images.img2.column_bytes()] {
+            [4, 4] if f32s => tile_differences::<V, true, 1>(images, plane, first, scales, tile),
+            _ if f32s => tile_differences::<V, true, ANY>(images, plane, first, scales, tile),
+            _ => tile_differences::<V, false, ANY>(images, plane, first, scales, tile),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn tile_differences<V: Vector, const F32: bool, const STRIDE: usize>(
+    images: &Images<'_>,
+    (n, c): (usize, usize),
+    (top, left): (isize, isize),
+    scales: [f32; 2],
+    tile: &mut Tile,
+) {
+    let Shape { h, w, .. } = images.shape;
+    let dtypes = if F32 { [Dtype::F32; 2] } else { [images.img1.dtype(), images.img2.dtype()] };
+    let within = |first: isize, size: usize| {
+        let start = first.min(0).unsigned_abs().min(TILE);
+        start..(size as isize - first).clamp(start as isize, TILE as isize) as usize
+    };
+    let (rows, columns) = (within(top, h), within(left, w));
+    if rows.len() < TILE || columns.len() < TILE {
+        *tile = Tile::ZERO;
+    }
+    for r in rows {
+        let row = (top + r as isize) as usize;
+        // SAFETY: `row` is a row of the image, and `columns` are columns of it, counted from `left`.
+        unsafe {
+            if columns.len() == TILE {
+                let x = Row::new::<STRIDE>(images.img1.at(n, c, row, left as usize), dtypes[0]);
+                let y = Row::new::<STRIDE>(images.img2.at(n, c, row, left as usize), dtypes[1]);
+                for lane in (0..TILE).step_by(V::LANES) {
+                    let (from_x, from_y) = (x.from(lane), y.from(lane));
+                    let x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride).mul(V::splat(scales[0]));
+                    let y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride).mul(V::splat(scales[1]));
+                    x.sub(y).store(tile.0[r].as_mut_ptr().add(lane));
+                }
+                continue;
+            }
+            for column in columns.clone() {
+                let at = (left + column as isize) as usize;
+                let x = convert::load_one(images.img1.at(n, c, row, at).0, dtypes[0]);
+                let y = convert::load_one(images.img2.at(n, c, row, at).0, dtypes[1]);
+                tile.0[r][column] = x * scales[0] - y * scales[1];
+            }
+        }
+    }
+}
+
+/// x and y: TILE pixels or more, of row r of a tile.
+#[inline(always)]
+unsafe fn sum_and_difference<V: Vector, const EXACT: bool>(
     x: Row,
     y: Row,
     factors: [f32; 2],
-    shift: Shift,
-    u: &mut [f32; TILE],
-    v: &mut [f32; TILE],
+    input: &mut Input,
+    slot: usize,
+    r: usize,
 ) {
+    let shift = input.shift[slot];
+    let (u, v) = (&mut input.u[slot].0[r], &mut input.v[slot].0[r]);
     // SAFETY: x and y are valid for TILE pixels, the caller's promise.
     unsafe {
         let (factor_x, factor_y) = (V::splat(factors[0]), V::splat(factors[1]));
@@ -159,12 +234,16 @@ unsafe fn sum_and_difference<V: Vector>(
             let x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride).mul(factor_x);
             let y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride).mul(factor_y);
             x.add(y).sub(shift_u).store(u.as_mut_ptr().add(lane));
-            // Knuth's two-sum: `lost` is what rounding x - y loses, which matters where the images differ by a constant
-            // and by little else.
             let difference = x.sub(y);
-            let minus_y = difference.sub(x);
-            let lost = x.sub(difference.sub(minus_y)).sub(y.add(minus_y));
-            difference.sub(shift_v).add(lost).store(v.as_mut_ptr().add(lane));
+            let mut relative = difference.sub(shift_v);
+            if EXACT {
+                // Knuth's two-sum: `lost` is what rounding x - y loses, which matters to the gradient where the images
+                // differ by a constant and by little else.
+                let minus_y = difference.sub(x);
+                let lost = x.sub(difference.sub(minus_y)).sub(y.add(minus_y));
+                relative = relative.add(lost);
+            }
+            relative.store(v.as_mut_ptr().add(lane));
         }
     }
 }

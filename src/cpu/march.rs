@@ -15,6 +15,7 @@ use super::gradient::{gradient, horizontal_filter, rebase};
 use super::grid::{Grid, Unit};
 use super::input::{self, Images};
 use super::pixel::{Constants, Inside, Moments, Shift, ssim_tile};
+use super::pixel_loss::{self, PixelTerm};
 use super::place::Place;
 use super::prefetch;
 use super::scratch::{Input, PLANES, Scratch, Tiles};
@@ -49,6 +50,15 @@ pub(super) struct Job<'a> {
     pub(super) upstream: Upstream<'a>,
     /// Multiplied onto each element of the first and of the second gradient.
     pub(super) gradient_factors: [f64; 2],
+    /// A loss of single pixels beside SSIM. The grid is one of the gradient then.
+    pub(super) pixel: Option<PixelTerm>,
+}
+
+/// Sums over the map and over the pixels of a unit: of SSIM, and of the pixel loss.
+#[derive(Clone, Copy)]
+pub(super) struct Sums {
+    pub(super) ssim: f64,
+    pub(super) pixel: f64,
 }
 
 /// Vectors of constants.
@@ -57,12 +67,12 @@ pub(super) struct Lanes<V> {
     pub(super) constants: Constants<V>,
 }
 
-/// Computes one unit and returns the sum of its map. M: gradients served by the partial planes, 0 for none.
+/// Computes one unit and returns its sums. M: gradients served by the partial planes, 0 for none.
 ///
 /// # Safety
 /// The processor has V's instructions; no other thread works on the same unit of the same job.
 #[inline(always)]
-pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
+pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> Sums {
     let problem = job.problem;
     let backward = M > 0 && job.gradients.is_some();
     let Scratch { inputs, filtered, tiles } = scratch;
@@ -90,11 +100,11 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
             taps: Taps::new(&problem.window.default_size().expect("is_plain was asked")),
             constants: Constants::new(problem.c1, problem.c2),
         };
-        let mut sum = V::zero_sum();
-        input::load::<V>(&job.images, input_rows(first_band, TILE), inputs);
+        let (mut sum, mut pixel_sum) = (V::zero_sum(), V::zero_sum());
+        load::<V, M>(&job.images, input_rows(first_band, TILE), inputs);
         for band in first_band..unit.bands.end {
             let ahead = if band + 1 == unit.bands.end { 2 * RADIUS } else { TILE };
-            input::load::<V>(&job.images, input_rows(band + 1, ahead), inputs);
+            load::<V, M>(&job.images, input_rows(band + 1, ahead), inputs);
             if backward && first_column == unit.columns.start {
                 tiles.partials.iter_mut().for_each(|plane| plane[1 - first_column % 2] = Tile::ZERO);
             }
@@ -124,13 +134,30 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
                     horizontal_filter::<V, M>(&lanes, column % 2, band % 2, tiles, filtered);
                     if own {
                         rebase::<V, M>(&mut filtered.planes, 1 - band % 2, filtered.shift, shift);
-                        gradient::<V, M>(job, &lanes, &at, input, filtered, tiles);
+                        pixel_sum = gradient::<V, M>(job, &lanes, &at, input, filtered, tiles, pixel_sum);
                     }
                     filtered.shift = shift;
+                } else if let Some(term) = &job.pixel
+                    && own
+                {
+                    pixel_sum = pixel_loss::add::<V, 0>(job, term, &at, tiles, pixel_sum);
                 }
             }
         }
-        V::total(sum)
+        Sums { ssim: V::total(sum), pixel: V::total(pixel_sum) }
+    }
+}
+
+/// The value alone does not need what rounding loses of x - y.
+#[inline(always)]
+unsafe fn load<V: Vector, const M: usize>(images: &Images<'_>, window: input::Window, inputs: &mut [Input]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if M == 0 {
+            input::load::<V, false>(images, window, inputs)
+        } else {
+            input::load::<V, true>(images, window, inputs)
+        }
     }
 }
 

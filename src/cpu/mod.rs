@@ -4,7 +4,7 @@
 //! generic over the vectors of `simd`; `convert` knows the other dtypes; `rung` compiles it for each instruction set;
 //! `threads` shares the units. Nothing as large as an image is allocated: less than half a MiB per thread, whatever the
 //! size. `double` computes images of f64, and `general`, with up to 2 MiB per thread, what those two are not made for:
-//! windows of other sizes, masks, row sharding, losses.
+//! windows of other sizes, masks, row sharding, losses of f64.
 //!
 //! What becomes of NaN, infinity and other hard inputs is a table in the README, which holds for CUDA as well.
 
@@ -19,6 +19,7 @@ mod grid;
 mod input;
 mod march;
 mod pixel;
+mod pixel_loss;
 mod place;
 mod prefetch;
 mod rung;
@@ -111,5 +112,9 @@ pub(crate) fn loss(
     gradients: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
     terms.check(problem.reduction)?;
-    general::loss(Rung::current()?, problem, inputs, terms, values, gradients)
+    let rung = Rung::current()?;
+    if problem.is_plain() && problem.precision() == Dtype::F32 {
+        return call::loss(rung, problem, inputs, terms, values.f32()?, gradients);
+    }
+    general::loss(rung, problem, inputs, terms, values, gradients)
 }

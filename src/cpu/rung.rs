@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::general;
 use super::grid::Unit;
-use super::march::{Job, march};
+use super::march::{Job, Sums, march};
 use super::scratch::Scratch;
 use super::simd;
 use crate::status::{Error, Result};
@@ -76,7 +76,7 @@ impl Rung {
     ///
     /// # Safety
     /// The rung is available; no other thread works on the same unit of the same job.
-    pub(super) unsafe fn run(self, planes: usize, job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
+    pub(super) unsafe fn run(self, planes: usize, job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> Sums {
         // SAFETY: the caller's promise.
         unsafe {
             match self {
@@ -123,7 +123,7 @@ macro_rules! rung {
 
             /// # Safety
             /// As [`Rung::run`].
-            pub(super) unsafe fn run(planes: usize, job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
+            pub(super) unsafe fn run(planes: usize, job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> Sums {
                 // SAFETY: the caller's promise.
                 unsafe {
                     match planes {
@@ -135,7 +135,7 @@ macro_rules! rung {
             }
 
             $(#[target_feature(enable = $feature)])*
-            unsafe fn compiled<const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> f64 {
+            unsafe fn compiled<const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> Sums {
                 // SAFETY: the caller's promise; the instructions are enabled here.
                 unsafe { march::<$vector, M>(job, unit, scratch) }
             }

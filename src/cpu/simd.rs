@@ -48,6 +48,8 @@ pub(super) trait Vector: Copy {
     unsafe fn quotient(self, divisor: Self, reciprocal: Self) -> Self;
     /// The bits of `self` where `mask` has ones: selects, so that NaN does not survive a mask of zeros.
     unsafe fn and(self, mask: Self) -> Self;
+    /// -1, 0 or 1; NaN for NaN.
+    unsafe fn sign(self) -> Self;
 
     unsafe fn zero_sum() -> Self::Sum;
     unsafe fn add_to_sum(self, sum: Self::Sum) -> Self::Sum;

@@ -76,6 +76,17 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn sign(self) -> Self {
+        unsafe {
+            let sign = _mm256_and_ps(self.0, _mm256_set1_ps(-0.0));
+            let one = _mm256_or_ps(sign, _mm256_set1_ps(1.0));
+            // Zero and NaN stay what they are.
+            let other = _mm256_cmp_ps::<_CMP_NEQ_OQ>(self.0, _mm256_setzero_ps());
+            Avx2(_mm256_blendv_ps(self.0, one, other))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn zero_sum() -> Self::Sum {
         unsafe { (_mm256_setzero_pd(), _mm256_setzero_pd()) }
     }

@@ -132,6 +132,17 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn sign(self) -> Self {
+        unsafe {
+            let sign = _mm512_and_si512(_mm512_castps_si512(self.0), _mm512_set1_epi32(i32::MIN));
+            let one = _mm512_castsi512_ps(_mm512_or_si512(sign, _mm512_castps_si512(_mm512_set1_ps(1.0))));
+            // Zero and NaN stay what they are.
+            let other = _mm512_cmp_ps_mask::<_CMP_NEQ_OQ>(self.0, _mm512_setzero_ps());
+            Avx512(_mm512_mask_mov_ps(self.0, other, one))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn zero_sum() -> Self::Sum {
         unsafe { (_mm512_setzero_pd(), _mm512_setzero_pd()) }
     }

@@ -78,6 +78,17 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    unsafe fn sign(self) -> Self {
+        let mut lanes = self.0.to_array();
+        for lane in &mut lanes {
+            let one = 1f32.copysign(*lane);
+            // Zero and NaN stay what they are.
+            *lane = if lane.abs() > 0.0 { one } else { *lane };
+        }
+        Portable(f32x4::new(lanes))
+    }
+
+    #[inline(always)]
     unsafe fn zero_sum() -> Self::Sum {
         [0.0; LANES]
     }

@@ -1,0 +1,119 @@
+//! The pixel loss of a tile, beside the march: |x - y| or (x - y)^2 of the pixels whose gradient the tile completes.
+//!
+//! It reads the pixels again, which are still in cache: what the march keeps of them is relative to another pixel, and the
+//! derivative of |x - y| is the sign of even the smallest difference.
+
+use super::input::differences;
+use super::march::{At, Job, origin};
+use super::scratch::Tiles;
+use super::simd::Vector;
+use super::tile::{TILE, Tile};
+use crate::loss::{Loss, PixelLoss};
+use crate::problem::Problem;
+
+/// What a job computes beside SSIM.
+pub(super) struct PixelTerm {
+    kind: PixelLoss,
+    /// What pixels are multiplied by before their difference is taken, and the difference afterwards. Pixels of one scale
+    /// are compared as they are.
+    scales: [f32; 2],
+    unit: f64,
+    /// What the derivative by the scaled difference is multiplied by: for the first and the second gradient.
+    factors: [f32; 2],
+    /// Whether the gradient has a share of SSIM.
+    with_ssim: bool,
+}
+
+impl PixelTerm {
+    pub(super) fn new(problem: &Problem, terms: Loss) -> Self {
+        let [first, second] = problem.scales;
+        let (scales, unit) = if first == second { ([1.0; 2], first) } else { (problem.scales, 1.0) };
+        let derivative = match terms.pixel {
+            PixelLoss::L1 => unit.signum(),
+            PixelLoss::L2 => 2.0 * unit,
+        };
+        let factor = (1.0 - terms.lambda) * problem.pixel_factor() * derivative;
+        PixelTerm {
+            kind: terms.pixel,
+            scales: scales.map(|scale| scale as f32),
+            unit,
+            factors: [(factor * first) as f32, (-factor * second) as f32],
+            with_ssim: terms.lambda > 0.0,
+        }
+    }
+
+    /// Exchanges img1 and img2.
+    pub(super) fn swap(&mut self) {
+        self.scales.swap(0, 1);
+        // The difference changes its sign, too.
+        self.factors = [-self.factors[1], -self.factors[0]];
+    }
+
+    /// The sum of a group's losses, from that of its tiles.
+    pub(super) fn sum(&self, tiles: f64) -> f64 {
+        match self.kind {
+            PixelLoss::L1 => self.unit.abs() * tiles,
+            PixelLoss::L2 => self.unit * self.unit * tiles,
+        }
+    }
+}
+
+/// Adds a tile's loss to `sum`, and its derivatives to the M gradients in `tiles`.
+///
+/// # Safety
+/// The processor has V's instructions; the tile is one of the job's grid.
+#[inline(always)]
+pub(super) unsafe fn add<V: Vector, const M: usize>(
+    job: &Job<'_>,
+    term: &PixelTerm,
+    at: &At,
+    tiles: &mut Tiles,
+    sum: V::Sum,
+) -> V::Sum {
+    let (map, channels) = (job.problem.map, job.problem.shape.c);
+    let (top, left) = (origin(map.top, at.band), origin(map.left, at.column));
+    let Tiles { gradients, spare: [difference, _], .. } = tiles;
+    // SAFETY: the caller's promise.
+    unsafe {
+        differences::<V>(&job.images, (at.plane / channels, at.plane % channels), (top, left), term.scales, difference);
+        match term.kind {
+            PixelLoss::L1 => accumulate::<V, M, true>(term, difference, gradients, sum),
+            PixelLoss::L2 => accumulate::<V, M, false>(term, difference, gradients, sum),
+        }
+    }
+}
+
+/// L1: |d|, with the derivative sign d; otherwise d^2, with the derivative d, its 2 being in the factors.
+#[inline(always)]
+unsafe fn accumulate<V: Vector, const M: usize, const L1: bool>(
+    term: &PixelTerm,
+    difference: &Tile,
+    gradients: &mut [Tile; 2],
+    mut sum: V::Sum,
+) -> V::Sum {
+    /// Losses added in f32 before the sum in f64.
+    const GROUP: usize = 4;
+    // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
+    unsafe {
+        let magnitude = V::splat(f32::from_bits(i32::MAX as u32));
+        for lane in (0..TILE).step_by(V::LANES) {
+            for group in (0..TILE).step_by(GROUP) {
+                let mut losses = [V::splat(0.0); GROUP];
+                for i in 0..GROUP {
+                    let row = group + i;
+                    let d = V::load(difference.0[row].as_ptr().add(lane));
+                    losses[i] = if L1 { d.and(magnitude) } else { d.mul(d) };
+                    let derivative = if L1 { d.sign() } else { d };
+                    for m in 0..M {
+                        let gradient = gradients[m].0[row].as_mut_ptr().add(lane);
+                        // A part without weight has no say, whatever it is.
+                        let of_ssim = if term.with_ssim { V::load(gradient) } else { V::splat(0.0) };
+                        derivative.mul_add(V::splat(term.factors[m]), of_ssim).store(gradient);
+                    }
+                }
+                sum = losses[0].add(losses[1]).add(losses[2].add(losses[3])).add_to_sum(sum);
+            }
+        }
+    }
+    sum
+}
