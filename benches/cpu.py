@@ -7,6 +7,7 @@
 value is the mean SSIM without a gradient, value and gradient also that of img1: ssim_and_grad() here,
 torch.autograd.grad() elsewhere. float32 images and `valid` padding, unless a line says otherwise; torchmetrics mirrors the
 image around its border instead, and only its value is compared and timed.
+The training loss is 0.8 mean |x - y| + 0.2 (1 - SSIM); a weighted mean has a mask of ones, for which the result is known.
 Times are medians of whole calls in milliseconds, after a warm-up, the packages taking turns, so that what else the machine
 does meets all of them. Every result is first compared with a float64 reference; one that is wrong is not timed. The
 library is found as the package finds it: FUSED_SSIM_LIBRARY, or target/release. The exit status is 1 if fused-ssim
@@ -32,16 +33,17 @@ VALUE, GRADIENT = "value", "value and gradient"
 OWN_TOLERANCES = {VALUE: 1e-6, GRADIENT: 2e-6}
 TOLERANCES = {VALUE: 1e-4, GRADIENT: 1e-3}
 MIRRORED = "torchmetrics"
+TRAINING_LOSS, LAMBDA = "fused-ssim, training loss", 0.2
 
 
 def our_calls(img1, img2, threads):
     package = gpu_packages.ours()
     package.set_num_threads(threads)
 
-    def calls(x, y, **into):
+    def calls(x, y, mask=None, **into):
         return {
-            VALUE: lambda: (package.ssim(x, y, padding="valid"), None),
-            GRADIENT: lambda: package.ssim_and_grad(x, y, padding="valid", **into)[:2],
+            VALUE: lambda: (package.ssim(x, y, padding="valid", mask=mask), None),
+            GRADIENT: lambda: package.ssim_and_grad(x, y, padding="valid", mask=mask, **into)[:2],
         }
 
     def interleaved(image):
@@ -60,7 +62,25 @@ def our_calls(img1, img2, threads):
         "fused-ssim, float64": calls(
             img1.astype(np.float64), img2.astype(np.float64), grad_img1=np.empty(img1.shape)
         ),
+        "fused-ssim, weighted mean": calls(
+            img1, img2, mask=np.ones((img1.shape[0], 1, *img1.shape[2:]), np.float32), grad_img1=np.empty_like(img1)
+        ),
+        TRAINING_LOSS: training_loss(package, img1, img2),
     }
+
+
+def training_loss(package, img1, img2):
+    """Only with a gradient; what is compared is its share of SSIM."""
+    gradient = np.empty_like(img1)
+    of_pixels = (1 - LAMBDA) * np.sign(img1.astype(np.float64) - img2) / img1.size
+
+    def call():
+        return package.loss_and_grad(img1, img2, lambda_=LAMBDA, padding="valid", grad_img1=gradient)
+
+    def share(result):
+        return 1 - result.dissimilarity, (of_pixels - result.grad_img1) / LAMBDA
+
+    return {GRADIENT: call, "share": share}
 
 
 def torch_calls(name, img1, img2, threads):
@@ -165,7 +185,9 @@ def main():
                 own = name.startswith("fused-ssim")
                 reference = mirrored if name == MIRRORED else valid
                 try:
-                    errors[name, operation] = error(calls[operation](), reference, operation)
+                    result = calls[operation]()
+                    share = calls.get("share", lambda result: result)
+                    errors[name, operation] = error(share(result), reference, operation)
                 except Exception as reason:  # a package's own errors, of any type, are a line of the table
                     notes.append(f"{name}, {operation}: {type(reason).__name__}: {str(reason).splitlines()[0]}")
                     failed |= own

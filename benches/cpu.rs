@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use fused_ssim::{Layout, Options, Problem, Shape};
+use fused_ssim::{Layout, Loss, Options, PixelLoss, Problem, Shape};
 
 /// Sizes (N, C, H, W) and whether the channels of a pixel are side by side.
 #[derive(Clone, Copy)]
@@ -57,6 +57,17 @@ fn value_and_grad(bencher: Bencher, case: Case) {
         let mut ssim = [0.0];
         fused_ssim::value_and_grad(&problem, &img1, &img2, &mut ssim, Some(&mut grad), None).expect("value_and_grad");
         ssim
+    });
+}
+
+#[divan::bench(args = CASES)]
+fn training_loss(bencher: Bencher, case: Case) {
+    let Data { problem, img1, img2, mut grad } = data(case);
+    let terms = Loss { pixel: PixelLoss::L1, lambda: 0.2 };
+    bencher.counter(ItemsCount::new(img1.len())).bench_local(|| {
+        let mut values = [0.0; 3];
+        fused_ssim::loss(&problem, &img1, &img2, terms, &mut values, Some(&mut grad), None).expect("loss");
+        values
     });
 }
 

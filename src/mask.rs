@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::layout::{Layout, Strides};
+use crate::layout::{Dtype, Layout, Source, Strides};
 
 /// What a mask does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,80 @@ impl Mask<'_> {
 
     pub(crate) fn mode(&self) -> MaskMode {
         self.spec.mode
+    }
+
+    /// The memory as that of an image.
+    pub(crate) fn as_source(&self) -> Source<'_> {
+        let dtype = match self.spec.element {
+            MaskElement::F32 => Dtype::F32,
+            MaskElement::U8 => Dtype::U8,
+        };
+        // SAFETY: the view's maker promised every element that the strides reach.
+        unsafe { Source::from_raw(self.data, dtype, self.spec.strides) }
+    }
+
+    /// Whether all channels of an image have the same weights in memory.
+    pub(crate) fn shared_by_channels(&self) -> bool {
+        self.spec.strides.c == 0
+    }
+
+    /// The sum of `count` weights of a row from `at` = [n, c, h, column] on.
+    ///
+    /// # Safety
+    /// As for [`Mask::read_row`].
+    pub(crate) unsafe fn sum_row(&self, [n, c, h, column]: [usize; 4], count: usize) -> f64 {
+        /// Sums side by side, for vectors.
+        const LANES: usize = 8;
+        let (mut sums, mut floats) = ([0.0f64; LANES], [0.0f32; 16 * LANES]);
+        let mut done = 0;
+        while done < count {
+            let part = (count - done).min(floats.len());
+            // SAFETY: the caller's promise.
+            unsafe { self.read_floats([n, c, h, column + done], &mut floats[..part]) };
+            floats[part..].fill(0.0);
+            for weights in floats.chunks_exact(LANES) {
+                for (sum, &weight) in sums.iter_mut().zip(weights) {
+                    *sum += f64::from(weight);
+                }
+            }
+            done += part;
+        }
+        sums.iter().sum()
+    }
+
+    /// As [`Mask::read_row`], in f32 and from `at` = [n, c, h, column] on.
+    ///
+    /// # Safety
+    /// As for [`Mask::read_row`].
+    #[inline(always)]
+    pub(crate) unsafe fn read_floats(&self, [n, c, h, column]: [usize; 4], into: &mut [f32]) {
+        let Strides { n: sn, c: sc, h: sh, w: sw, .. } = self.spec.strides;
+        let first = n * sn + c * sc + h * sh + column * sw;
+        // SAFETY: the caller keeps the indices inside the shape, and the view's maker promised those elements.
+        unsafe {
+            match (self.spec.element, sw) {
+                (MaskElement::F32, 1) => {
+                    let weights = std::slice::from_raw_parts(self.data.cast::<f32>().add(first), into.len());
+                    into.copy_from_slice(weights);
+                }
+                (MaskElement::U8, 1) => {
+                    let weights = std::slice::from_raw_parts(self.data.add(first), into.len());
+                    for (into, &weight) in into.iter_mut().zip(weights) {
+                        *into = f32::from(u8::from(weight != 0));
+                    }
+                }
+                (MaskElement::F32, _) => {
+                    for (i, into) in into.iter_mut().enumerate() {
+                        *into = *self.data.cast::<f32>().add(first + i * sw);
+                    }
+                }
+                (MaskElement::U8, _) => {
+                    for (i, into) in into.iter_mut().enumerate() {
+                        *into = f32::from(u8::from(*self.data.add(first + i * sw) != 0));
+                    }
+                }
+            }
+        }
     }
 
     /// Reads `into.len()` weights of a row from a column on.

@@ -11,9 +11,10 @@ use super::pixel_loss::PixelTerm;
 use super::rung::Rung;
 use super::scratch::{Scratch, filled};
 use super::threads;
+use super::weights::groups;
 use crate::layout::{Dtype, Sink, Source, Strides};
 use crate::loss::Loss;
-use crate::problem::{Problem, Reduction};
+use crate::problem::{Output, Problem, Reduction};
 use crate::status::Result;
 
 /// Pixels that are worth a thread of their own: some 50 microseconds of work, the price of starting one.
@@ -26,7 +27,7 @@ pub(super) fn forward(
     ssim: &mut [f32],
     saved: Option<&mut [f32]>,
 ) -> Result<()> {
-    let mut job = job(problem, inputs, Grid::of_map(problem));
+    let mut job = job(problem, inputs, Grid::of_map(problem))?;
     let mut planes = 0;
     if let Some(saved) = saved {
         clear_margins(problem, saved);
@@ -52,7 +53,7 @@ pub(super) fn backward(
     grad_ssim: Option<&[f32]>,
     [grad_img1, grad_img2]: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
-    let mut job = job(problem, inputs, Grid::of_gradient(problem));
+    let mut job = job(problem, inputs, Grid::of_gradient(problem))?;
     let planes = set_gradients(&mut job, grad_img1, grad_img2);
     job.upstream = match (grad_ssim, problem.reduction) {
         (None, _) => Upstream::None,
@@ -82,7 +83,7 @@ pub(super) fn value_and_grad(
     ssim: &mut [f32],
     [grad_img1, grad_img2]: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
-    let mut job = job(problem, inputs, Grid::of_gradient(problem));
+    let mut job = job(problem, inputs, Grid::of_gradient(problem))?;
     let planes = set_gradients(&mut job, grad_img1, grad_img2);
     run_with_value(rung, planes, job, ssim)
 }
@@ -98,15 +99,15 @@ pub(super) fn loss(
 ) -> Result<()> {
     let output = Loss::dissimilarity(problem);
     // The tiles of the gradient are those of the pixels, whether it is wanted or not.
-    let mut job = job(problem, inputs, Grid::of_gradient(problem));
+    let mut job = job(problem, inputs, Grid::of_gradient(problem))?;
     job.gradient_factors = gradient_factors(problem, terms.lambda * output.scale());
     job.pixel = Some(PixelTerm::new(problem, terms));
     let planes = set_gradients(&mut job, grad_img1, grad_img2);
     let groups = run_with_sums(rung, planes, &job)?;
     let Some(term) = &job.pixel else { return Ok(()) };
     for (i, sums) in groups.iter().enumerate() {
-        let pixel = term.sum(sums.pixel) * problem.pixel_factor();
-        let dissimilarity = output.of(sums.ssim * problem.mean_factor());
+        let pixel = term.sum(sums.pixel) * job.pixel_factor(i);
+        let dissimilarity = value(&job, i, output, sums.ssim);
         values[i] = terms.total(pixel, dissimilarity) as f32;
         values[groups.len() + i] = pixel as f32;
         values[2 * groups.len() + i] = dissimilarity as f32;
@@ -114,9 +115,17 @@ pub(super) fn loss(
     Ok(())
 }
 
+/// The value of a group whose map, weighted, has this sum.
+fn value(job: &Job<'_>, group: usize, output: Output, sum: f64) -> f64 {
+    match &job.weights {
+        Some((_, groups)) => groups[group].value(output, sum),
+        None => output.of(sum * job.problem.mean_factor()),
+    }
+}
+
 /// What turns the sums of the gradient's filters into derivatives by pixels, `scale` being that by the mean.
 fn gradient_factors(problem: &Problem, scale: f64) -> [f64; 2] {
-    pixel_factors(problem).map(|factor| scale * GRADIENT_FACTOR * problem.mean_factor() * f64::from(factor))
+    pixel_factors(problem).map(|factor| scale * GRADIENT_FACTOR * f64::from(factor))
 }
 
 /// What pixels are multiplied by on load.
@@ -125,8 +134,13 @@ fn pixel_factors(problem: &Problem) -> [f32; 2] {
 }
 
 /// A job that reads the images and writes nothing yet.
-fn job<'a>(problem: &'a Problem, Inputs { img1, img2, .. }: Inputs<'a>, grid: Grid) -> Job<'a> {
-    Job {
+fn job<'a>(problem: &'a Problem, Inputs { img1, img2, mask }: Inputs<'a>, grid: Grid) -> Result<Job<'a>> {
+    let weights = match mask {
+        Some(mask) => Some((mask, groups(problem, Some(mask))?)),
+        None => None,
+    };
+    Ok(Job {
+        weights,
         problem,
         images: Images { img1, img2, shape: problem.shape, factors: pixel_factors(problem) },
         grid,
@@ -137,7 +151,7 @@ fn job<'a>(problem: &'a Problem, Inputs { img1, img2, .. }: Inputs<'a>, grid: Gr
         upstream: Upstream::None,
         gradient_factors: gradient_factors(problem, problem.output.scale()),
         pixel: None,
-    }
+    })
 }
 
 /// Sets the outputs and returns their number. SSIM is symmetric: the gradient of img2 alone is that of img1 with the
@@ -167,8 +181,8 @@ fn run_with_value(rung: Rung, planes: usize, mut job: Job<'_>, ssim: &mut [f32])
         job.map = Some(unsafe { Sink::from_raw(ssim.as_mut_ptr().cast(), Dtype::F32, map_strides(problem)) });
         return run(rung, planes, &job, None);
     }
-    for (value, sums) in ssim.iter_mut().zip(run_with_sums(rung, planes, &job)?) {
-        *value = problem.output.of(sums.ssim * problem.mean_factor()) as f32;
+    for (group, sums) in run_with_sums(rung, planes, &job)?.iter().enumerate() {
+        ssim[group] = value(&job, group, problem.output, sums.ssim) as f32;
     }
     Ok(())
 }

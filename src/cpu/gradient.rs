@@ -69,12 +69,14 @@ pub(super) unsafe fn gradient<V: Vector, const M: usize>(
 ) -> V::Sum {
     let problem = job.problem;
     let Some(sinks) = &job.gradients else { return pixel_sum };
+    let group = at.plane / problem.planes_per_group();
     let upstream = match job.upstream {
-        Upstream::Groups(groups) => f64::from(groups[at.plane / problem.planes_per_group()]),
+        Upstream::Groups(groups) => f64::from(groups[group]),
         // A map is multiplied onto the partial planes instead.
         Upstream::None | Upstream::Map(_) => 1.0,
     };
-    let factors = job.gradient_factors.map(|factor| (upstream * factor) as f32);
+    let factor = upstream * job.mean_factor(group);
+    let factors = job.gradient_factors.map(|of_pixel| (factor * of_pixel) as f32);
     let current = at.band % 2;
     // SAFETY: the caller's promise that the processor has V's instructions.
     unsafe {

@@ -21,7 +21,9 @@ use super::prefetch;
 use super::scratch::{Input, PLANES, Scratch, Tiles};
 use super::simd::Vector;
 use super::tile::{RADIUS, TILE, Taps, Tile, moments};
+use super::weights::{self, Group};
 use crate::layout::{Sink, Source};
+use crate::mask::Mask;
 use crate::problem::{Output, Problem};
 
 /// What the gradient is multiplied by.
@@ -48,7 +50,9 @@ pub(super) struct Job<'a> {
     /// Gradients of img1 and img2, as many as M says; none: the value alone.
     pub(super) gradients: Option<[Sink<'a>; 2]>,
     pub(super) upstream: Upstream<'a>,
-    /// Multiplied onto each element of the first and of the second gradient.
+    /// Weights of the mean, and their sums in each group of planes.
+    pub(super) weights: Option<(Mask<'a>, Vec<Group>)>,
+    /// Multiplied onto each element of the first and of the second gradient, beside what the mean of its group divides by.
     pub(super) gradient_factors: [f64; 2],
     /// A loss of single pixels beside SSIM. The grid is one of the gradient then.
     pub(super) pixel: Option<PixelTerm>,
@@ -59,6 +63,24 @@ pub(super) struct Job<'a> {
 pub(super) struct Sums {
     pub(super) ssim: f64,
     pub(super) pixel: f64,
+}
+
+impl Job<'_> {
+    /// What the sum of the map of a group is multiplied by, 0 for one without weight.
+    pub(super) fn mean_factor(&self, group: usize) -> f64 {
+        match &self.weights {
+            Some((_, groups)) => groups[group].map_factor(1.0),
+            None => self.problem.mean_factor(),
+        }
+    }
+
+    /// As `mean_factor`, of the pixel losses.
+    pub(super) fn pixel_factor(&self, group: usize) -> f64 {
+        match &self.weights {
+            Some((_, groups)) => groups[group].pixel_factor(1.0),
+            None => self.problem.pixel_factor(),
+        }
+    }
 }
 
 /// Vectors of constants.
@@ -198,7 +220,7 @@ unsafe fn prefetch_input<V: Vector>(job: &Job<'_>, window: input::Window, tile: 
     }
 }
 
-/// Asks for the saved planes and the gradient of a tile that comes soon.
+/// Asks for the saved planes, the weights and the gradient of a tile that comes soon.
 #[inline(always)]
 unsafe fn prefetch_planes<V: Vector, const M: usize>(job: &Job<'_>, at: &At, unit: &Unit, first_column: usize) {
     /// Tiles from asking to using: the time of two tiles is some ten times that of a line from memory.
@@ -218,6 +240,11 @@ unsafe fn prefetch_planes<V: Vector, const M: usize>(job: &Job<'_>, at: &At, uni
             if let Some(saved) = &job.saved_to {
                 prefetch::tile::<V, true>(&saved[plane].as_source(), shape, at.plane, row, left);
             }
+        }
+        if let Some((mask, _)) = &job.weights {
+            // Read tile by tile like the images, and like them asked for a whole band ahead.
+            let (row, left) = ((map.top + (at.band + 1) * TILE) as isize, (map.left + at.column * TILE) as isize);
+            prefetch::tile::<V, false>(&mask.as_source(), shape, at.plane, row, left);
         }
         if let Some(gradients) = &job.gradients {
             let (row, left) = (origin(map.top, band), origin(map.left, column));
@@ -267,12 +294,27 @@ unsafe fn partial_planes<V: Vector, const M: usize>(
             let [mean_u, var_u, mean_v, var_v] = &tiles.moments;
             let moments = Moments { mean_u, var_u, mean_v, var_v };
             let partials = tiles.partials.each_mut().map(|plane| &mut plane[slot]);
-            total = ssim_tile::<V, M>(&moments, &lanes.constants, shift, inside, &mut tiles.map, partials, sum);
+            let weights = match &job.weights {
+                Some((mask, _)) => {
+                    let map = problem.map;
+                    let first = ((map.top + place.row) as isize, (map.left + place.column) as isize);
+                    weights::read(mask, (image, channel), first, map, &mut tiles.spare[0]);
+                    V::transpose(&tiles.spare[0], &mut tiles.weights[0]);
+                    Some(&tiles.weights[0])
+                }
+                None => None,
+            };
+            total =
+                ssim_tile::<V, M>(&moments, &lanes.constants, shift, inside, weights, &mut tiles.map, partials, sum);
             if let Some(map) = &job.map
                 && own
             {
                 if problem.output != Output::Ssim {
                     apply_output::<V>(problem.output, &mut tiles.map);
+                }
+                if job.weights.is_some() {
+                    multiply::<V>(&mut tiles.map, &tiles.weights[0]);
+                    clear::<V>(&mut tiles.map, &tiles.weights[0]);
                 }
                 V::transpose(&tiles.map, &mut tiles.spare[0]);
                 place.write(map, &tiles.spare[0]);
@@ -291,6 +333,9 @@ unsafe fn partial_planes<V: Vector, const M: usize>(
             let [rows, columns] = &mut tiles.spare;
             place.read(upstream, rows);
             V::transpose(rows, columns);
+            if job.weights.is_some() {
+                clear::<V>(columns, &tiles.weights[0]);
+            }
             for plane in 0..2 + M {
                 multiply::<V>(&mut tiles.partials[plane][slot], columns);
             }
@@ -336,6 +381,20 @@ unsafe fn apply_output<V: Vector>(output: Output, map: &mut Tile) {
             for lane in (0..TILE).step_by(V::LANES) {
                 let ssim = V::load(row.as_ptr().add(lane));
                 ssim.mul_add(scale, offset).store(row.as_mut_ptr().add(lane));
+            }
+        }
+    }
+}
+
+/// Zero, whatever was there, where the weight is.
+#[inline(always)]
+unsafe fn clear<V: Vector>(tile: &mut Tile, weights: &Tile) {
+    for (values, weights) in tile.0.iter_mut().zip(&weights.0) {
+        for lane in (0..TILE).step_by(V::LANES) {
+            // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
+            unsafe {
+                let value = V::load(values.as_ptr().add(lane)).where_nonzero(V::load(weights.as_ptr().add(lane)));
+                value.store(values.as_mut_ptr().add(lane));
             }
         }
     }

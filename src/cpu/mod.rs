@@ -4,7 +4,7 @@
 //! generic over the vectors of `simd`; `convert` knows the other dtypes; `rung` compiles it for each instruction set;
 //! `threads` shares the units. Nothing as large as an image is allocated: less than half a MiB per thread, whatever the
 //! size. `double` computes images of f64, and `general`, with up to 2 MiB per thread, what those two are not made for:
-//! windows of other sizes, masks, row sharding, losses of f64.
+//! windows of other sizes, other masks than weights of the mean, row sharding, losses and masks of f64.
 //!
 //! What becomes of NaN, infinity and other hard inputs is a table in the README, which holds for CUDA as well.
 
@@ -27,13 +27,15 @@ mod scratch;
 mod simd;
 pub(crate) mod threads;
 mod tile;
+mod weights;
 
 use crate::layout::{Dtype, Sink, Source};
 use crate::loss::Loss;
-use crate::mask::Mask;
+use crate::mask::{Mask, MaskMode};
 use crate::pixels::{Values, ValuesMut};
 use crate::problem::Problem;
 use crate::status::Result;
+use crate::window::WINDOW_TAPS;
 use rung::Rung;
 
 /// The instructions in use, for bug reports.
@@ -49,6 +51,16 @@ pub(crate) struct Inputs<'a> {
     pub(crate) mask: Option<Mask<'a>>,
 }
 
+/// Whether the march and `double` compute this: windows of the default size, no row sharding, and of masks, in f32, those
+/// that weight the mean.
+fn marches(problem: &Problem) -> bool {
+    problem.is_plain()
+        || problem.precision() == Dtype::F32
+            && problem.window.size() == WINDOW_TAPS
+            && problem.shard.is_none()
+            && problem.mask.is_some_and(|mask| mask.mode == MaskMode::WeightedMean)
+}
+
 pub(crate) fn forward(
     problem: &Problem,
     inputs: Inputs<'_>,
@@ -56,7 +68,7 @@ pub(crate) fn forward(
     saved: Option<ValuesMut<'_>>,
 ) -> Result<()> {
     let rung = Rung::current()?;
-    if !problem.is_plain() {
+    if !marches(problem) {
         return general::forward(rung, problem, inputs, ssim);
     }
     let saved = saved.filter(|_| problem.keeps_partials());
@@ -75,7 +87,7 @@ pub(crate) fn backward(
     gradients: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
     let rung = Rung::current()?;
-    if !problem.is_plain() {
+    if !marches(problem) {
         return general::backward(rung, problem, inputs, grad_ssim, gradients);
     }
     let saved = saved.filter(|_| problem.keeps_partials());
@@ -94,7 +106,7 @@ pub(crate) fn value_and_grad(
     gradients: [Option<Sink<'_>>; 2],
 ) -> Result<()> {
     let rung = Rung::current()?;
-    if !problem.is_plain() {
+    if !marches(problem) {
         return general::value_and_grad(rung, problem, inputs, ssim, gradients);
     }
     if problem.precision() == Dtype::F64 {
@@ -113,7 +125,7 @@ pub(crate) fn loss(
 ) -> Result<()> {
     terms.check(problem.reduction)?;
     let rung = Rung::current()?;
-    if problem.is_plain() && problem.precision() == Dtype::F32 {
+    if marches(problem) && problem.precision() == Dtype::F32 {
         return call::loss(rung, problem, inputs, terms, values.f32()?, gradients);
     }
     general::loss(rung, problem, inputs, terms, values, gradients)

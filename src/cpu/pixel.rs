@@ -83,36 +83,48 @@ pub(super) struct Inside {
 }
 
 /// Computes a tile: the map into `map`, and the M + 2 partial planes [pu, pv, m1, m2] into `partials`; M = 0: none.
-/// Outside the map both are zero. Adds the map to `sum`.
+/// Outside the map both are zero. Adds the map to `sum`. With `weights`, transposed and zero outside the map, the partial
+/// planes and the sum are weighted, and the map is not.
 ///
 /// # Safety
 /// The processor has V's instructions.
+#[allow(clippy::too_many_arguments, reason = "all differ from tile to tile")]
 #[inline(always)]
 pub(super) unsafe fn ssim_tile<V: Vector, const M: usize>(
     moments: &Moments<'_>,
     constants: &Constants<V>,
     shift: Shift,
     inside: Inside,
+    weights: Option<&Tile>,
     map: &mut Tile,
     partials: [&mut Tile; 4],
     sum: V::Sum,
 ) -> V::Sum {
     // SAFETY: the caller's promise.
     unsafe {
-        if inside.rows == TILE && inside.columns == TILE {
-            masked_tile::<V, M, false>(moments, constants, shift, inside, map, partials, sum)
+        if let Some(weights) = weights {
+            masked_tile::<V, M, WEIGHTED>(moments, constants, shift, inside, weights, map, partials, sum)
+        } else if inside.rows == TILE && inside.columns == TILE {
+            masked_tile::<V, M, WHOLE>(moments, constants, shift, inside, &Tile::ZERO, map, partials, sum)
         } else {
-            masked_tile::<V, M, true>(moments, constants, shift, inside, map, partials, sum)
+            masked_tile::<V, M, CLIPPED>(moments, constants, shift, inside, &Tile::ZERO, map, partials, sum)
         }
     }
 }
 
+/// Kinds of tiles: inside the map as a whole, in part, and with weights.
+const WHOLE: u8 = 0;
+const CLIPPED: u8 = 1;
+const WEIGHTED: u8 = 2;
+
+#[allow(clippy::too_many_arguments, reason = "all differ from tile to tile")]
 #[inline(always)]
-unsafe fn masked_tile<V: Vector, const M: usize, const MASKED: bool>(
+unsafe fn masked_tile<V: Vector, const M: usize, const KIND: u8>(
     moments: &Moments<'_>,
     constants: &Constants<V>,
     shift: Shift,
     inside: Inside,
+    weights: &Tile,
     map: &mut Tile,
     partials: [&mut Tile; 4],
     mut sum: V::Sum,
@@ -134,7 +146,11 @@ unsafe fn masked_tile<V: Vector, const M: usize, const MASKED: bool>(
                         .map(|tile| tile.0[column].as_ptr().add(lane));
                     let (near_u, var_u) = (V::load(load[0]), V::load(load[1]));
                     let (near_v, var_v) = (V::load(load[2]), V::load(load[3]));
-                    let mask = if column < inside.columns { row_mask } else { V::splat(0.0) };
+                    let mask = match KIND {
+                        WEIGHTED => V::load(weights.0[column].as_ptr().add(lane)),
+                        _ if column < inside.columns => row_mask,
+                        _ => V::splat(0.0),
+                    };
 
                     let (mean_u, mean_v) = (near_u.add(shift_u), near_v.add(shift_v));
                     let (uu, vv) = (mean_u.mul(mean_u), mean_v.mul(mean_v));
@@ -145,10 +161,13 @@ unsafe fn masked_tile<V: Vector, const M: usize, const MASKED: bool>(
                     let (ab, cd) = (a.mul(b), c.mul(d));
                     let inverse = ab.reciprocal();
                     let mut ssim = cd.quotient(ab, inverse);
-                    if MASKED {
+                    if KIND == CLIPPED {
                         ssim = ssim.and(mask);
                     }
                     ssim.store(map.0[column].as_mut_ptr().add(lane));
+                    if KIND == WEIGHTED {
+                        ssim = ssim.mul(mask).where_nonzero(mask);
+                    }
                     values[i] = ssim;
 
                     if M > 0 {
@@ -162,7 +181,11 @@ unsafe fn masked_tile<V: Vector, const M: usize, const MASKED: bool>(
                         let other = near_v.neg_mul_add(minus_pv, from_v);
                         let planes = [pu, V::splat(0.0).sub(minus_pv), common.sub(other), common.add(other)];
                         for plane in 0..2 + M {
-                            let value = if MASKED { planes[plane].and(mask) } else { planes[plane] };
+                            let value = match KIND {
+                                WHOLE => planes[plane],
+                                CLIPPED => planes[plane].and(mask),
+                                _ => planes[plane].mul(mask).where_nonzero(mask),
+                            };
                             value.store(partials[plane].0[column].as_mut_ptr().add(lane));
                         }
                     }

@@ -8,8 +8,9 @@ use super::march::{At, Job, origin};
 use super::scratch::Tiles;
 use super::simd::Vector;
 use super::tile::{TILE, Tile};
+use super::weights;
 use crate::loss::{Loss, PixelLoss};
-use crate::problem::Problem;
+use crate::problem::{Problem, Region, Shape};
 
 /// What a job computes beside SSIM.
 pub(super) struct PixelTerm {
@@ -18,8 +19,9 @@ pub(super) struct PixelTerm {
     /// are compared as they are.
     scales: [f32; 2],
     unit: f64,
-    /// What the derivative by the scaled difference is multiplied by: for the first and the second gradient.
-    factors: [f32; 2],
+    /// What the derivative by the scaled difference is multiplied by for the first and the second gradient, beside what the
+    /// mean of its group divides by.
+    factors: [f64; 2],
     /// Whether the gradient has a share of SSIM.
     with_ssim: bool,
 }
@@ -32,12 +34,12 @@ impl PixelTerm {
             PixelLoss::L1 => unit.signum(),
             PixelLoss::L2 => 2.0 * unit,
         };
-        let factor = (1.0 - terms.lambda) * problem.pixel_factor() * derivative;
+        let factor = (1.0 - terms.lambda) * derivative;
         PixelTerm {
             kind: terms.pixel,
             scales: scales.map(|scale| scale as f32),
             unit,
-            factors: [(factor * first) as f32, (-factor * second) as f32],
+            factors: [factor * first, -factor * second],
             with_ssim: terms.lambda > 0.0,
         }
     }
@@ -70,50 +72,79 @@ pub(super) unsafe fn add<V: Vector, const M: usize>(
     tiles: &mut Tiles,
     sum: V::Sum,
 ) -> V::Sum {
-    let (map, channels) = (job.problem.map, job.problem.shape.c);
-    let (top, left) = (origin(map.top, at.band), origin(map.left, at.column));
-    let Tiles { gradients, spare: [difference, _], .. } = tiles;
+    let (map, Shape { c, h: height, w: width, .. }) = (job.problem.map, job.problem.shape);
+    let plane = (at.plane / c, at.plane % c);
+    let first = (origin(map.top, at.band), origin(map.left, at.column));
+    let Tiles { gradients, spare: [difference, _], weights: [_, weights], .. } = tiles;
     // SAFETY: the caller's promise.
     unsafe {
-        differences::<V>(&job.images, (at.plane / channels, at.plane % channels), (top, left), term.scales, difference);
-        match term.kind {
-            PixelLoss::L1 => accumulate::<V, M, true>(term, difference, gradients, sum),
-            PixelLoss::L2 => accumulate::<V, M, false>(term, difference, gradients, sum),
+        differences::<V>(&job.images, plane, first, term.scales, difference);
+        let weights = match &job.weights {
+            Some((mask, _)) => {
+                let image = Region { top: 0, left: 0, height, width };
+                weights::read(mask, plane, first, image, weights);
+                Some(&*weights)
+            }
+            None => None,
+        };
+        let mean = job.pixel_factor(at.plane / job.problem.planes_per_group());
+        let with_ssim = term.with_ssim;
+        let accumulate =
+            Accumulate { factors: term.factors.map(|factor| (mean * factor) as f32), with_ssim, difference };
+        match (term.kind, weights) {
+            (PixelLoss::L1, None) => accumulate.run::<V, M, true, false>(difference, gradients, sum),
+            (PixelLoss::L2, None) => accumulate.run::<V, M, false, false>(difference, gradients, sum),
+            (PixelLoss::L1, Some(weights)) => accumulate.run::<V, M, true, true>(weights, gradients, sum),
+            (PixelLoss::L2, Some(weights)) => accumulate.run::<V, M, false, true>(weights, gradients, sum),
         }
     }
 }
 
-/// L1: |d|, with the derivative sign d; otherwise d^2, with the derivative d, its 2 being in the factors.
-#[inline(always)]
-unsafe fn accumulate<V: Vector, const M: usize, const L1: bool>(
-    term: &PixelTerm,
-    difference: &Tile,
-    gradients: &mut [Tile; 2],
-    mut sum: V::Sum,
-) -> V::Sum {
-    /// Losses added in f32 before the sum in f64.
-    const GROUP: usize = 4;
-    // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
-    unsafe {
-        let magnitude = V::splat(f32::from_bits(i32::MAX as u32));
-        for lane in (0..TILE).step_by(V::LANES) {
-            for group in (0..TILE).step_by(GROUP) {
-                let mut losses = [V::splat(0.0); GROUP];
-                for i in 0..GROUP {
-                    let row = group + i;
-                    let d = V::load(difference.0[row].as_ptr().add(lane));
-                    losses[i] = if L1 { d.and(magnitude) } else { d.mul(d) };
-                    let derivative = if L1 { d.sign() } else { d };
-                    for m in 0..M {
-                        let gradient = gradients[m].0[row].as_mut_ptr().add(lane);
-                        // A part without weight has no say, whatever it is.
-                        let of_ssim = if term.with_ssim { V::load(gradient) } else { V::splat(0.0) };
-                        derivative.mul_add(V::splat(term.factors[m]), of_ssim).store(gradient);
+struct Accumulate<'a> {
+    factors: [f32; 2],
+    with_ssim: bool,
+    difference: &'a Tile,
+}
+
+impl Accumulate<'_> {
+    /// L1: |d|, with the derivative sign d; otherwise d^2, with the derivative d, its 2 being in the factors. `weights` only
+    /// count if WEIGHTED.
+    #[inline(always)]
+    unsafe fn run<V: Vector, const M: usize, const L1: bool, const WEIGHTED: bool>(
+        &self,
+        weights: &Tile,
+        gradients: &mut [Tile; 2],
+        mut sum: V::Sum,
+    ) -> V::Sum {
+        /// Losses added in f32 before the sum in f64.
+        const GROUP: usize = 4;
+        // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
+        unsafe {
+            let magnitude = V::splat(f32::from_bits(i32::MAX as u32));
+            for lane in (0..TILE).step_by(V::LANES) {
+                for group in (0..TILE).step_by(GROUP) {
+                    let mut losses = [V::splat(0.0); GROUP];
+                    for i in 0..GROUP {
+                        let row = group + i;
+                        let d = V::load(self.difference.0[row].as_ptr().add(lane));
+                        losses[i] = if L1 { d.and(magnitude) } else { d.mul(d) };
+                        let mut derivative = if L1 { d.sign() } else { d };
+                        if WEIGHTED {
+                            let weight = V::load(weights.0[row].as_ptr().add(lane));
+                            losses[i] = losses[i].mul(weight).where_nonzero(weight);
+                            derivative = derivative.mul(weight).where_nonzero(weight);
+                        }
+                        for m in 0..M {
+                            let gradient = gradients[m].0[row].as_mut_ptr().add(lane);
+                            // A part without weight has no say, whatever it is.
+                            let of_ssim = if self.with_ssim { V::load(gradient) } else { V::splat(0.0) };
+                            derivative.mul_add(V::splat(self.factors[m]), of_ssim).store(gradient);
+                        }
                     }
+                    sum = losses[0].add(losses[1]).add(losses[2].add(losses[3])).add_to_sum(sum);
                 }
-                sum = losses[0].add(losses[1]).add(losses[2].add(losses[3])).add_to_sum(sum);
             }
         }
+        sum
     }
-    sum
 }

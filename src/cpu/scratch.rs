@@ -37,6 +37,8 @@ pub(super) struct Tiles {
     pub(super) moments: [Tile; 4],
     /// Transposed SSIM map.
     pub(super) map: Tile,
+    /// Weights of the map's pixels, transposed, and of the gradient's.
+    pub(super) weights: [Tile; 2],
     /// Transposed partial planes.
     pub(super) partials: [[Tile; 2]; PLANES],
     /// Gradients of img1 and img2.
@@ -60,6 +62,7 @@ impl Scratch {
             vertical: [[Tile::ZERO; 2]; 4],
             moments: [Tile::ZERO; 4],
             map: Tile::ZERO,
+            weights: [Tile::ZERO; 2],
             partials: [[Tile::ZERO; 2]; PLANES],
             gradients: [Tile::ZERO; 2],
             spare: [Tile::ZERO; 2],

@@ -48,6 +48,8 @@ pub(super) trait Vector: Copy {
     unsafe fn quotient(self, divisor: Self, reciprocal: Self) -> Self;
     /// The bits of `self` where `mask` has ones: selects, so that NaN does not survive a mask of zeros.
     unsafe fn and(self, mask: Self) -> Self;
+    /// `self` where `weight` is not 0, otherwise 0, whatever `self` is.
+    unsafe fn where_nonzero(self, weight: Self) -> Self;
     /// -1, 0 or 1; NaN for NaN.
     unsafe fn sign(self) -> Self;
 

@@ -46,22 +46,22 @@ fn indices([n, c, h, w]: Size, strides: [usize; 4]) -> impl Iterator<Item = usiz
 }
 
 /// An image or gradient somewhere in memory.
-struct Placed {
-    memory: Memory,
+pub struct Placed {
+    pub memory: Memory,
     strides: [usize; 4],
-    offset: usize,
-    layout: Layout,
+    pub offset: usize,
+    pub layout: Layout,
 }
 
 impl Placed {
-    fn new(size: Size, dtype: Dtype, layout: &str) -> Self {
+    pub fn new(size: Size, dtype: Dtype, layout: &str) -> Self {
         let (strides, offset, allocation) = place(layout, size);
         let [n, c, h, w] = strides.map(|stride| stride as i64);
         let layout = Layout::strided(n, c, h, w).with_dtype(dtype);
         Placed { memory: Memory::poison(dtype, allocation), strides, offset, layout }
     }
 
-    fn image(size: Size, dtype: Dtype, layout: &str, dense: &[f32]) -> Self {
+    pub fn image(size: Size, dtype: Dtype, layout: &str, dense: &[f32]) -> Self {
         let mut placed = Placed::new(size, dtype, layout);
         for (i, &value) in indices(size, placed.strides).zip(dense) {
             placed.memory.set(placed.offset + i, f64::from(value));
@@ -70,7 +70,7 @@ impl Placed {
     }
 
     /// The elements in dense order, as stored.
-    fn dense(&self, size: Size) -> Vec<f64> {
+    pub fn dense(&self, size: Size) -> Vec<f64> {
         indices(size, self.strides).map(|i| self.memory.get(self.offset + i)).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use fused_ssim::{Dtype, Layout, Loss, Options, Output, PixelLoss, Problem, Reduction};
 
+use crate::dtypes::Placed;
 use crate::harness::{GRADIENT_TOLERANCE, OUTPUTS, PADDINGS, VALUE_TOLERANCE, nan, oracle_for, problem};
 use crate::support::oracle;
 use crate::support::{KINDS, Kind, SIZES, Size, absolute_error, images, relative_error, to_f64};
@@ -76,6 +77,94 @@ fn at_every_size() {
 }
 
 #[test]
+fn over_several_strips_and_chunks() {
+    for (size, padding) in [([1, 2, 330, 530], PADDINGS[0]), ([1, 1, 281, 600], PADDINGS[1])] {
+        let (x, y) = images(Kind::Photo, size);
+        for pixel in PIXELS {
+            let options = Options { padding, reduction: Reduction::PerChannel, ..Options::default() };
+            check(size, &options, Loss { pixel, lambda: 0.2 }, &x, &y, "large");
+        }
+    }
+}
+
+#[test]
+fn of_every_dtype_layout_and_scale() {
+    let size = [2, 3, 35, 50];
+    let (x, y) = images(Kind::Photo, size);
+    let images = [x, y];
+    for (dtypes, layouts, scales) in [
+        ([Dtype::U8, Dtype::U8], ["interleaved", "interleaved"], [1.0 / 255.0; 2]),
+        ([Dtype::F32, Dtype::U8], ["interleaved", "dense"], [1.0, 1.0 / 255.0]),
+        ([Dtype::F16, Dtype::F16], ["cropped", "dense"], [1.0; 2]),
+        ([Dtype::Bf16, Dtype::F32], ["dense", "cropped"], [0.5, 0.25]),
+        ([Dtype::F32, Dtype::F32], ["cropped", "interleaved"], [-1.0, -1.0]),
+        ([Dtype::F32, Dtype::F32], ["interleaved", "interleaved"], [0.5, 0.25]),
+    ] {
+        let [first, second] = [0, 1].map(|i| Placed::image(size, dtypes[i], layouts[i], &images[i]));
+        let scaled =
+            |placed: &Placed, scale: f64| -> Vec<f64> { placed.dense(size).iter().map(|e| scale * e).collect() };
+        let (x, y) = (scaled(&first, scales[0]), scaled(&second, scales[1]));
+        for (pixel, of_oracle) in PIXELS.into_iter().zip([oracle::PixelLoss::L1, oracle::PixelLoss::L2]) {
+            for wanted in [[true, false], [false, true], [true, true]] {
+                let mut gradients = [0, 1].map(|i| Placed::new(size, Dtype::F32, layouts[i]));
+                let options = Options {
+                    img1: first.layout.with_scale(scales[0]),
+                    img2: second.layout.with_scale(scales[1]),
+                    grad_img1: gradients[0].layout,
+                    grad_img2: gradients[1].layout,
+                    output: Output::OneMinusSsim,
+                    ..Options::default()
+                };
+                let want = oracle_for(size, &options).loss(&x, &y, None, of_oracle, 0.3);
+                let (terms, mut values) = (Loss { pixel, lambda: 0.3 }, nan(3));
+                let [a, b] = &mut gradients;
+                let (grad1, grad2) = (a.memory.pixels_mut(a.offset), b.memory.pixels_mut(b.offset));
+                fused_ssim::loss_pixels(
+                    &problem(size, &options),
+                    first.memory.pixels(first.offset),
+                    second.memory.pixels(second.offset),
+                    terms,
+                    values[..].as_mut().into(),
+                    wanted[0].then_some(grad1),
+                    wanted[1].then_some(grad2),
+                )
+                .expect("a loss");
+                let label = format!("{dtypes:?} {layouts:?} {scales:?} {pixel:?} {wanted:?}");
+                let all = [want.loss, want.pixel, want.dissimilarity].concat();
+                assert!(absolute_error(&values, &all) <= VALUE_TOLERANCE, "{label}: {values:?} {all:?}");
+                for (i, want) in [want.grad_img1, want.grad_img2].iter().enumerate().filter(|(i, _)| wanted[*i]) {
+                    let got: Vec<f32> = gradients[i].dense(size).iter().map(|&g| g as f32).collect();
+                    let want: Vec<f64> = want.iter().map(|g| g * scales[i]).collect();
+                    let error = relative_error(&got, &want);
+                    assert!(error <= GRADIENT_TOLERANCE, "{label}: gradient {i} is off by {error:.2e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_part_without_weight_has_no_say() {
+    let size @ [_, _, _, w] = [1, 1, 40, 50];
+    let (mut x, y) = images(Kind::Noise, size);
+    let (row, column) = (20, 25);
+    x[row * w + column] = f32::NAN;
+    let problem = problem(size, &Options::default());
+    for (lambda, reach) in [(0.0, 0), (0.2, 10), (1.0, 10)] {
+        for pixel in PIXELS {
+            let (values, grads) = run(&problem, &x, &y, Loss { pixel, lambda }, [true, true]);
+            assert!(values.iter().all(|value| value.is_nan()), "{values:?}");
+            for grad in grads.iter().flatten() {
+                for (i, element) in grad.iter().enumerate() {
+                    let distance = (i / w).abs_diff(row).max((i % w).abs_diff(column));
+                    assert_eq!(element.is_nan(), distance <= reach, "{pixel:?} {lambda}: gradient {i} is {element}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn with_other_parameters() {
     let size = [1, 2, 40, 53];
     let (x, y) = images(Kind::Noise, size);
@@ -110,6 +199,7 @@ fn the_absolute_value_has_the_sign_of_the_smallest_difference() {
         let want = (f64::from(sign) / (h * w) as f64) as f32;
         assert_eq!((first[i], second[i]), (want, -want), "pixel {i}");
     }
+    check(size, &Options::default(), Loss { pixel: PixelLoss::L1, lambda: 0.2 }, &x, &y, "smallest differences");
 }
 
 #[test]

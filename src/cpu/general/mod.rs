@@ -11,6 +11,7 @@ use super::Inputs;
 use super::rung::Rung;
 use super::scratch::filled;
 use super::threads;
+use super::weights::groups;
 use crate::layout::Sink;
 use crate::loss::{Loss, PixelLoss};
 use crate::pixels::{Values, ValuesMut};
@@ -56,36 +57,6 @@ pub(super) struct Sums {
     pixel: f64,
 }
 
-/// The weights of a group of planes that is reduced to one value. Without a mask each pixel has the weight 1.
-#[derive(Clone, Copy)]
-struct Group {
-    /// Sum of the weights of the map's own pixels.
-    map_weight: f64,
-    /// What the sum of the weighted map is divided by.
-    map_total: f64,
-    /// What the sum of the weighted pixel losses is divided by.
-    pixel_total: f64,
-}
-
-impl Group {
-    /// The value of a group whose weighted SSIM has this sum. Where nothing is compared, nothing differs.
-    fn value(&self, output: Output, sum: f64) -> f64 {
-        if self.map_total == 0.0 {
-            return output.of(1.0);
-        }
-        (output.scale() * sum + output.offset() * self.map_weight) / self.map_total
-    }
-
-    fn pixel_loss(&self, sum: f64) -> f64 {
-        if self.pixel_total == 0.0 { 0.0 } else { sum / self.pixel_total }
-    }
-}
-
-/// `numerator / total`, for derivatives: 0 where there is no weight.
-fn factor(numerator: f64, total: f64) -> f64 {
-    if total == 0.0 { 0.0 } else { numerator / total }
-}
-
 pub(super) fn forward(rung: Rung, problem: &Problem, inputs: Inputs<'_>, ssim: ValuesMut<'_>) -> Result<()> {
     let job = job(problem, inputs, problem.output)?;
     run_with_value(rung, job, ssim)
@@ -108,8 +79,8 @@ pub(super) fn backward(
         (Some(map), Reduction::Map) => Some(Upstream::Map(map)),
         (Some(groups), _) => Some(Upstream::Groups(groups)),
     };
-    let groups = groups(&job)?;
-    job.map_factors = groups.iter().map(|group| factor(job.output.scale(), group.map_total)).collect();
+    let groups = groups(job.problem, job.inputs.mask)?;
+    job.map_factors = groups.iter().map(|group| group.map_factor(job.output.scale())).collect();
     run(rung, &job).map(drop)
 }
 
@@ -138,9 +109,9 @@ pub(super) fn loss(
     let mut job = job(problem, inputs, output)?;
     job.gradients = gradients;
     job.pixel = Some(terms.pixel);
-    let groups = groups(&job)?;
-    job.map_factors = groups.iter().map(|group| factor(terms.lambda * output.scale(), group.map_total)).collect();
-    job.pixel_factors = groups.iter().map(|group| factor(1.0 - terms.lambda, group.pixel_total)).collect();
+    let groups = groups(job.problem, job.inputs.mask)?;
+    job.map_factors = groups.iter().map(|group| group.map_factor(terms.lambda * output.scale())).collect();
+    job.pixel_factors = groups.iter().map(|group| group.pixel_factor(1.0 - terms.lambda)).collect();
     let sums = run(rung, &job)?;
     let count = groups.len();
     for (i, (group, sum)) in groups.iter().zip(&sums).enumerate() {
@@ -169,8 +140,8 @@ fn job<'a>(problem: &'a Problem, inputs: Inputs<'a>, output: Output) -> Result<J
 }
 
 fn run_with_value(rung: Rung, mut job: Job<'_>, mut ssim: ValuesMut<'_>) -> Result<()> {
-    let groups = groups(&job)?;
-    job.map_factors = groups.iter().map(|group| factor(job.output.scale(), group.map_total)).collect();
+    let groups = groups(job.problem, job.inputs.mask)?;
+    job.map_factors = groups.iter().map(|group| group.map_factor(job.output.scale())).collect();
     if job.problem.reduction == Reduction::Map {
         let (address, dtype) = ssim.address();
         // SAFETY: `ssim` holds values() elements, here the dense map, borrowed for as long as the job.
@@ -182,42 +153,6 @@ fn run_with_value(rung: Rung, mut job: Job<'_>, mut ssim: ValuesMut<'_>) -> Resu
         ssim.set(i, group.value(job.output, sum.ssim));
     }
     Ok(())
-}
-
-/// The weights of each group of planes; for a map, of each plane.
-fn groups(job: &Job<'_>) -> Result<Vec<Group>> {
-    let problem = job.problem;
-    let per_group = problem.planes_per_group();
-    let count = problem.shape.planes() / per_group;
-    let plain = Group {
-        map_weight: (per_group * problem.map_pixels()) as f64,
-        map_total: 1.0 / problem.mean_factor(),
-        pixel_total: 1.0 / problem.pixel_factor(),
-    };
-    let mut groups = filled(plain, count)?;
-    let Some(mask) = job.inputs.mask.filter(|mask| mask.mode().weights_mean()) else { return Ok(groups) };
-    let (first_row, rows) = problem.owned_rows;
-    let mut row = filled(0.0, problem.shape.w)?;
-    for (index, group) in groups.iter_mut().enumerate() {
-        let (mut map, mut pixels) = (0.0, 0.0);
-        for plane in index * per_group..(index + 1) * per_group {
-            for h in first_row..first_row + rows {
-                // SAFETY: the row is inside the shape.
-                unsafe { mask.read_row(plane / problem.shape.c, plane % problem.shape.c, h, 0, &mut row) };
-                pixels += row.iter().sum::<f64>();
-                if (problem.map.top..problem.map.bottom()).contains(&h) {
-                    map += row[problem.map.left..problem.map.right()].iter().sum::<f64>();
-                }
-            }
-        }
-        let divisor = problem.shard.and_then(|shard| shard.divisor);
-        *group = Group {
-            map_weight: map,
-            map_total: if problem.reduction == Reduction::Map { 1.0 } else { divisor.unwrap_or(map) },
-            pixel_total: divisor.unwrap_or(pixels),
-        };
-    }
-    Ok(groups)
 }
 
 /// Runs every block and returns the sums of each group; for a map there are none.

@@ -76,6 +76,14 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn where_nonzero(self, weight: Self) -> Self {
+        unsafe {
+            let nonzero = _mm256_cmp_ps::<_CMP_NEQ_UQ>(weight.0, _mm256_setzero_ps());
+            Avx2(_mm256_and_ps(self.0, nonzero))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sign(self) -> Self {
         unsafe {
             let sign = _mm256_and_ps(self.0, _mm256_set1_ps(-0.0));

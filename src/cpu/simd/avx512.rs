@@ -132,6 +132,14 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn where_nonzero(self, weight: Self) -> Self {
+        unsafe {
+            let nonzero = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(weight.0, _mm512_setzero_ps());
+            Avx512(_mm512_maskz_mov_ps(nonzero, self.0))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sign(self) -> Self {
         unsafe {
             let sign = _mm512_and_si512(_mm512_castps_si512(self.0), _mm512_set1_epi32(i32::MIN));

@@ -78,6 +78,15 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    unsafe fn where_nonzero(self, weight: Self) -> Self {
+        let (mut lanes, weights) = (self.0.to_array(), weight.0.to_array());
+        for (lane, weight) in lanes.iter_mut().zip(weights) {
+            *lane = if weight == 0.0 { 0.0 } else { *lane };
+        }
+        Portable(f32x4::new(lanes))
+    }
+
+    #[inline(always)]
     unsafe fn sign(self) -> Self {
         let mut lanes = self.0.to_array();
         for lane in &mut lanes {
