@@ -5,8 +5,9 @@ use std::ptr;
 
 use crate::capi::{self, expect_ok};
 use crate::harness::{GRADIENT_TOLERANCE, VALUE_TOLERANCE, nan};
-use crate::masked::{self, Backend, Call, Function, Outcome, Weights, with_mask};
-use crate::support::oracle::Window;
+use crate::masked::{self, Backend, Call, Function, Outcome, Weights, compare, mask, masked, with_mask};
+use crate::support::oracle::{MaskMode, Oracle, Output, Padding, PixelLoss, Reduction, Window};
+use crate::support::{Kind, images, to_f64};
 
 struct Cpu;
 
@@ -69,27 +70,30 @@ fn over_several_strips_and_chunks() {
         let (x64, y64) = (to_f64(&x), to_f64(&y));
         let weights = mask(size);
         let weights64 = to_f64(&weights);
-        for mode in [MaskMode::WeightedMean, MaskMode::MultiplyInputs] {
-            for reduction in [Reduction::Mean, Reduction::Map] {
-                let oracle = Oracle { padding, reduction, ..Oracle::new(n, c, h, w) };
-                let options = fssim_options {
-                    mask_mode: mode_for_c(mode),
-                    mask: weights.as_ptr().cast(),
-                    ..options_for(&oracle)
-                };
-                let label = format!("{mode:?} {size:?} {padding:?} {reduction:?}");
-                let got = value_and_grad(&x, &y, size, &options, oracle.values(), x.len());
-                let want = oracle.answer_masked(&x64, &y64, &weights64, mode, None);
-                compare(&label, &got, &want.ssim, [&want.grad_img1, &want.grad_img2]);
-                if reduction == Reduction::Map {
-                    continue;
-                }
-                let got = loss(&x, &y, size, &options, capi::PIXEL_L1, 1, x.len());
-                let oracle = Oracle { output: Output::ONE_MINUS_SSIM, ..oracle };
-                let want = oracle.loss(&x64, &y64, Some((&weights64, mode)), PixelLoss::L1, 0.2);
-                let values = [want.loss, want.pixel, want.dissimilarity].concat();
-                compare(&label, &got, &values, [&want.grad_img1, &want.grad_img2]);
+        let mode = MaskMode::WeightedMean;
+        for reduction in [Reduction::Mean, Reduction::PerChannel, Reduction::Map] {
+            let oracle = Oracle { padding, reduction, ..Oracle::new(n, c, h, w) };
+            let label = format!("{size:?} {padding:?} {reduction:?}");
+            let call = Call {
+                function: Function::ValueAndGrad,
+                images: [&x, &y],
+                size,
+                options: masked(&oracle, mode),
+                weights: Weights::Floats(&weights),
+                values: oracle.values(),
+                pixels: x.len(),
+            };
+            let want = oracle.answer_masked(&x64, &y64, &weights64, mode, None);
+            compare(&label, &Cpu.run(call), &want.ssim, [&want.grad_img1, &want.grad_img2], VALUE_TOLERANCE);
+            if reduction == Reduction::Map {
+                continue;
             }
+            let function = Function::Loss(capi::PIXEL_L1, 0.2);
+            let got = Cpu.run(Call { function, values: 3 * oracle.values(), ..call });
+            let oracle = Oracle { output: Output::ONE_MINUS_SSIM, ..oracle };
+            let want = oracle.loss(&x64, &y64, Some((&weights64, mode)), PixelLoss::L1, 0.2);
+            let values = [want.loss, want.pixel, want.dissimilarity].concat();
+            compare(&label, &got, &values, [&want.grad_img1, &want.grad_img2], VALUE_TOLERANCE);
         }
     }
 }
@@ -99,45 +103,25 @@ fn the_same_bits_with_any_number_of_threads() {
     let size @ [n, c, h, w] = [1, 2, 300, 400];
     let (x, y) = images(Kind::Photo, size);
     let weights = mask(size);
-    for mode in MODES {
-        let oracle = Oracle::new(n, c, h, w);
-        let options =
-            fssim_options { mask_mode: mode_for_c(mode), mask: weights.as_ptr().cast(), ..options_for(&oracle) };
+    for mode in [MaskMode::WeightedMean, MaskMode::MultiplyInputs] {
+        let call = Call {
+            function: Function::Loss(capi::PIXEL_L1, 0.2),
+            images: [&x, &y],
+            size,
+            options: masked(&Oracle::new(n, c, h, w), mode),
+            weights: Weights::Floats(&weights),
+            values: 3,
+            pixels: x.len(),
+        };
         let results: Vec<_> = [1, 2, 5]
             .into_iter()
             .map(|threads| {
                 fused_ssim::set_num_threads(threads);
-                let Result { values, grads } = loss(&x, &y, size, &options, capi::PIXEL_L1, 1, x.len());
-                (values, grads)
+                Cpu.run(call)
             })
             .collect();
         fused_ssim::set_num_threads(0);
         assert!(results.iter().all(|result| *result == results[0]), "{mode:?}");
-    }
-}
-
-#[test]
-fn a_weight_of_zero_hides_a_map_pixel_that_is_no_number() {
-    let size @ [n, c, h, w] = [1, 1, 60, 70];
-    let (mut x, y) = images(Kind::Photo, size);
-    let (row, column) = (31, 37);
-    // All windows that see the pixel, and some more.
-    let weights: Vec<f32> =
-        (0..h * w).map(|i| if (i / w).abs_diff(row).max((i % w).abs_diff(column)) <= 7 { 0.0 } else { 0.5 }).collect();
-    let oracle = Oracle::new(n, c, h, w);
-    let mode = MaskMode::WeightedMean;
-    let options = fssim_options { mask_mode: mode_for_c(mode), mask: weights.as_ptr().cast(), ..options_for(&oracle) };
-    let want = oracle.answer_masked(&to_f64(&x), &to_f64(&y), &to_f64(&weights), mode, None);
-    for bad in [f32::NAN, f32::INFINITY] {
-        x[row * w + column] = bad;
-        let mut got = value_and_grad(&x, &y, size, &options, 1, x.len());
-        for grad in &mut got.grads {
-            // The pixel's own gradient has the pixel as a factor.
-            assert!(grad[row * w + column].is_nan());
-            grad[row * w + column] = 0.0;
-        }
-        assert_eq!(want.grad_img1[row * w + column], 0.0);
-        compare(&format!("{bad}"), &got, &want.ssim, [&want.grad_img1, &want.grad_img2]);
     }
 }
 

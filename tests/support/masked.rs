@@ -96,12 +96,13 @@ fn options_for(oracle: &Oracle) -> fssim_options {
     }
 }
 
-fn masked(oracle: &Oracle, mode: MaskMode) -> fssim_options {
+/// Options for the oracle's problem with a mask of this mode.
+pub fn masked(oracle: &Oracle, mode: MaskMode) -> fssim_options {
     fssim_options { mask_mode: mode_for_c(mode), ..options_for(oracle) }
 }
 
 /// Random weights, many of them zero, in blotches.
-fn mask([n, c, h, w]: Size) -> Vec<f32> {
+pub fn mask([n, c, h, w]: Size) -> Vec<f32> {
     let mut random = Random::new(31);
     (0..n * c * h * w)
         .map(|i| if (i / w / 5 + i % w / 7) % 3 == 0 || random.unit() < 0.2 { 0.0 } else { random.unit() + 0.1 })
@@ -109,7 +110,7 @@ fn mask([n, c, h, w]: Size) -> Vec<f32> {
 }
 
 #[track_caller]
-fn compare(label: &str, got: &Outcome, values: &[f64], grads: [&[f64]; 2], value_tolerance: f64) {
+pub fn compare(label: &str, got: &Outcome, values: &[f64], grads: [&[f64]; 2], value_tolerance: f64) {
     compare_within(label, got, values, grads, value_tolerance, GRADIENT_TOLERANCE);
 }
 
