@@ -7,7 +7,7 @@ static_assert(STRIP_COLUMNS == (T - HALO) / GROUP * GROUP, "a strip of backward.
 static_assert(BACKWARD_SHARED_BYTES == 2 * FILTERED_BUFFER * sizeof(float),
               "the host launches with BACKWARD_SHARED_BYTES");
 
-extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, BACKWARD_BLOCKS_PER_MULTIPROCESSOR)
     fssim_backward(const __grid_constant__ StripParams p) {
     float* const filtered = dynamic_shared();
     const Strip strip(p, STRIP_COLUMNS);

@@ -18,9 +18,10 @@ constexpr int STRIP_COLUMNS = 116;
 // Columns of the gradient that a strip of value_and_grad.cu produces.
 constexpr int FUSED_STRIP_COLUMNS = 108;
 
-// Blocks that fit a multiprocessor at once, by their registers: of value.cu or backward.cu, and of value_and_grad.cu. On an
-// H200 four blocks of the latter take as long as three, and spill.
+// Blocks that fit a multiprocessor at once, by their registers: of value.cu, of backward.cu, which waits for memory more than
+// the others, and of value_and_grad.cu. One more of each was measured on an H200: it spills, and is slower.
 constexpr int STRIP_BLOCKS_PER_MULTIPROCESSOR = 4;
+constexpr int BACKWARD_BLOCKS_PER_MULTIPROCESSOR = 5;
 constexpr int FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR = 3;
 
 // Rows and columns of the map or of the gradient that a block of tile.cu produces.

@@ -12,7 +12,7 @@ struct GradientGroups {
     const char* img2;
     char* grad;
     int row;    // of the stage, from the strip's first
-    int rows;
+    int rows;             // of the strip with columns of the group, none if the group has none
     int columns;          // of the group that lie in the image and in the strip
     bool loads_quads;     // of both images, in every row
     bool stores_quads;    // of the gradient, in every row
@@ -32,8 +32,8 @@ struct GradientGroups {
         img2 = pixel_address(p.img2, p, strip.plane, image_row, column);
         grad = pixel_address(p.grad, p, strip.plane, image_row, column);
         row = image_row - strip.row;
-        rows = strip.row_end - strip.row;
         columns = min(GROUP, min(strip.column + out_columns, p.width) - column);
+        rows = columns > 0 ? strip.row_end - strip.row : 0;
         loads_quads = has_quads(p.img1, img1) && has_quads(p.img2, img2) && columns == GROUP;
         stores_quads = has_quads(p.grad, grad) && columns == GROUP;
         scale = p.grad_scale;
@@ -42,7 +42,7 @@ struct GradientGroups {
 
     // The row of this stage has pixels to write.
     __device__ __forceinline__ bool active() const {
-        return static_cast<unsigned>(row) < static_cast<unsigned>(rows) && columns > 0;
+        return static_cast<unsigned>(row) < static_cast<unsigned>(rows);
     }
 
     // Starts loading the pixels of this stage, which were read before and come from L1 or L2 now.

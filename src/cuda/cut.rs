@@ -114,6 +114,7 @@ impl Cut {
             Kernel::ValueAndGrad | Kernel::LossAndGrad => {
                 (FUSED_STRIP_COLUMNS, 2 * halo, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
             }
+            Kernel::Backward => (STRIP_COLUMNS, halo, BACKWARD_BLOCKS_PER_MULTIPROCESSOR),
             _ => (STRIP_COLUMNS, halo, STRIP_BLOCKS_PER_MULTIPROCESSOR),
         };
         let (planes, height) = (problem.shape.planes(), problem.shape.h);
