@@ -228,7 +228,9 @@ pub fn losses<B: Backend>(backend: &B) {
             }
         }
     }
-    cases.push((Kind::Noise, 0.2, Oracle { data_range: 255.0, ..plain([1, 2, 30, 53]) }));
+    for window in [Window::Gaussian(11), Window::Uniform(7)] {
+        cases.push((Kind::Noise, 0.2, Oracle { window, data_range: 255.0, ..plain([1, 2, 30, 53]) }));
+    }
     for (kind, lambda, oracle) in cases {
         for (pixel, number) in PIXEL_LOSSES {
             let range = oracle.data_range as f32;
