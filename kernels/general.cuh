@@ -99,6 +99,26 @@ struct GeneralPixel {
     }
 };
 
+// What general_map.cu leaves of a pixel for the gradient, in two accesses: the means and derivatives (mu, mv, pu, pv), and
+// the luminance parts (lu, lv); all but the means times the upstream gradient and the mask. Pixels are counted over the planes
+// of the launch.
+struct PartialPixels {
+    float4* means;
+    float2* luminance;
+
+    __device__ __forceinline__ explicit PartialPixels(const GeneralParams& p)
+        : means(reinterpret_cast<float4*>(p.planes)),
+          luminance(reinterpret_cast<float2*>(p.planes + 4 * p.plane_pixels)) {}
+
+    // The number of a pixel in a row of the image.
+    static __device__ __forceinline__ long long offset(const GeneralParams& p, const GeneralTile& tile, int row,
+                                                       int column) {
+        const long long rows = static_cast<long long>(tile.plane) * (p.row_end - p.row_begin) + row - p.row_begin;
+        return rows * p.width + column;
+    }
+};
+static_assert(GENERAL_PLANES == 6, "the floats of a partial pixel");
+
 // How pixels differ, and the derivative of that, in the unit of the pixels before the scale to the range.
 struct PixelDifference {
     float value;

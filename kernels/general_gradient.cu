@@ -17,53 +17,37 @@ static_assert(FILTERED == GENERAL_PLANES, "the host reckons with as many");
 // Below this sum of weights a mean is not divided by it: the quotient might overflow, and 0 is as good an origin.
 constexpr float SMALLEST_SHARE = 1e-37f;
 
-// One column of a partial plane: rows outside of the planes hold 0.
-struct PartialColumn {
-    const float* first;    // of the row p.row_begin
-    long long plane_floats;
-    int pitch;
-    int row_begin;
-    int row_end;
-
-    __device__ __forceinline__ PartialColumn(const GeneralParams& p, const GeneralTile& tile, int column)
-        : plane_floats(p.plane_floats), pitch(p.pitch), row_begin(p.row_begin), row_end(p.row_end) {
-        first = p.planes + static_cast<long long>(tile.plane) * (row_end - row_begin) * pitch + column;
-    }
-
-    __device__ __forceinline__ float at(int plane, int row) const {
-        if (!in_range(row, row_begin, row_end)) return 0.0f;
-        return __ldg(first + plane * plane_floats + static_cast<long long>(row - row_begin) * pitch);
-    }
-};
-
 __device__ __forceinline__ void vertical_partials(const GeneralParams& p, const GeneralTile& tile, float* filtered) {
+    const PartialPixels partials(p);
     const int warp_row = static_cast<int>(threadIdx.x) / 32 * GROUP;
+    const int first_row = tile.row + warp_row - p.radius;
     const int plane = GENERAL_ROWS * tile.pitch;
     for (int c = static_cast<int>(threadIdx.x) % 32; c < tile.columns; c += 32) {
         const int column = tile.column - p.radius + c;
         float out[FILTERED][GROUP] = {};
         if (in_range(column, 0, p.width)) {
-            const PartialColumn partials(p, tile, column);
-            const int first_row = tile.row + warp_row - p.radius;
-            float mu = 0.0f;
-            float mv = 0.0f;
-            float pu = 0.0f;
-            float pv = 0.0f;
+            const long long first = PartialPixels::offset(p, tile, first_row, column);
+            long long next = first;
+            // Rows outside of the planes have no derivatives.
+            float4 means;
+            const auto load_means = [&](int k) {
+                means = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+                if (in_range(first_row + k, p.row_begin, p.row_end)) means = __ldg(partials.means + next);
+            };
             // The origins: means of the window, weighted by what their derivatives add, so that a mean that counts for
             // little, or for nothing because it is masked or outside of the map, may be far away.
             float share[GROUP] = {};
             slide(
                 p.taps, 2 * p.radius + 1,
                 [&](int k) {
-                    mu = partials.at(0, first_row + k);
-                    mv = partials.at(1, first_row + k);
-                    pv = fabsf(partials.at(3, first_row + k));
+                    load_means(k);
+                    next += p.width;
                 },
                 [&](int i, float tap) {
-                    const float weight = tap * pv;
+                    const float weight = tap * fabsf(means.w);
                     share[i] += weight;
-                    out[2][i] = fmaf(weight, mu, out[2][i]);
-                    out[5][i] = fmaf(weight, mv, out[5][i]);
+                    out[2][i] = fmaf(weight, means.x, out[2][i]);
+                    out[5][i] = fmaf(weight, means.y, out[5][i]);
                 });
 #pragma unroll
             for (int i = 0; i < GROUP; i++) {
@@ -71,23 +55,21 @@ __device__ __forceinline__ void vertical_partials(const GeneralParams& p, const 
                 out[2][i] *= per_share;
                 out[5][i] *= per_share;
             }
-            float lu = 0.0f;
-            float lv = 0.0f;
+            float2 luminance;
+            next = first;
             slide(
                 p.taps, 2 * p.radius + 1,
                 [&](int k) {
-                    mu = partials.at(0, first_row + k);
-                    mv = partials.at(1, first_row + k);
-                    pu = partials.at(2, first_row + k);
-                    pv = partials.at(3, first_row + k);
-                    lu = partials.at(4, first_row + k);
-                    lv = partials.at(5, first_row + k);
+                    load_means(k);
+                    luminance = make_float2(0.0f, 0.0f);
+                    if (in_range(first_row + k, p.row_begin, p.row_end)) luminance = __ldg(partials.luminance + next);
+                    next += p.width;
                 },
                 [&](int i, float tap) {
-                    out[0][i] = fmaf(tap, fmaf(out[2][i] - mu, pu, lu), out[0][i]);
-                    out[1][i] = fmaf(tap, pu, out[1][i]);
-                    out[3][i] = fmaf(tap, fmaf(out[5][i] - mv, pv, -lv), out[3][i]);
-                    out[4][i] = fmaf(tap, pv, out[4][i]);
+                    out[0][i] = fmaf(tap, fmaf(out[2][i] - means.x, means.z, luminance.x), out[0][i]);
+                    out[1][i] = fmaf(tap, means.z, out[1][i]);
+                    out[3][i] = fmaf(tap, fmaf(out[5][i] - means.y, means.w, -luminance.y), out[3][i]);
+                    out[4][i] = fmaf(tap, means.w, out[4][i]);
                 });
         }
         float* const to = filtered + warp_row * tile.pitch + c;

@@ -33,23 +33,33 @@ struct MapRows {
     }
 };
 
-// Fills the pixels; zero outside of the image.
-template <bool NORMALIZED>
+// Fills the pixels; zero outside of the image. FLOATS: both images are f32, and no mask changes their pixels.
+template <bool NORMALIZED, bool FLOATS>
 __device__ __forceinline__ void load_pixels(const GeneralParams& p, const GeneralTile& tile, const MapRows& rows) {
     const int warp = static_cast<int>(threadIdx.x) / 32;
     const int lane = static_cast<int>(threadIdx.x) % 32;
+    const int left = tile.column - p.radius;
     for (int r = warp; r < GENERAL_ROWS + 2 * p.radius; r += WARPS) {
         const int row = tile.row - p.radius + r;
+        const bool row_inside = in_range(row, 0, p.height);
+        const char* const row1 = element_address(p.img1, tile.image, tile.channel, row, left);
+        const char* const row2 = element_address(p.img2, tile.image, tile.channel, row, left);
         for (int c = lane; c < tile.columns; c += 32) {
-            const int column = tile.column - p.radius + c;
             float u = 0.0f;
             float v = 0.0f;
             float weight = 0.0f;
-            if (in_range(row, 0, p.height) && in_range(column, 0, p.width)) {
-                const GeneralPixel pixel(p, tile, row, column);
-                u = pixel.u;
-                v = pixel.v;
-                weight = pixel.weight;
+            if (row_inside && in_range(left + c, 0, p.width)) {
+                if (FLOATS) {
+                    const float x = load_element(row1 + c * p.img1.stride_w, ELEMENT_F32) * p.scale1;
+                    const float y = load_element(row2 + c * p.img2.stride_w, ELEMENT_F32) * p.scale2;
+                    u = x + y;
+                    v = x - y;
+                } else {
+                    const GeneralPixel pixel(p, tile, row, left + c);
+                    u = pixel.u;
+                    v = pixel.v;
+                    weight = pixel.weight;
+                }
             }
             const int at = r * tile.pitch + c;
             rows.u[at] = u;
@@ -189,38 +199,6 @@ struct MapSums {
     double pixels = 0.0;
 };
 
-// The partial planes of a group of pixels.
-struct PartialGroup {
-    float plane[GENERAL_PLANES][GROUP];
-
-    __device__ __forceinline__ void set(int i, float factor, float mu, float mv, const GeneralSsim& ssim) {
-        // A mean that counts for nothing may still be NaN or far away.
-        plane[0][i] = mu;
-        plane[1][i] = mv;
-        plane[2][i] = factor * ssim.pu;
-        plane[3][i] = factor * ssim.pv;
-        plane[4][i] = factor * ssim.lu;
-        plane[5][i] = factor * ssim.lv;
-    }
-
-    __device__ __forceinline__ void clear(int i) {
-#pragma unroll
-        for (int k = 0; k < GENERAL_PLANES; k++) plane[k][i] = 0.0f;
-    }
-
-    __device__ __forceinline__ void store(const GeneralParams& p, const GeneralTile& tile,
-                                          const GeneralGroup& group) const {
-        if (!in_range(group.row, p.row_begin, p.row_end) || group.column >= p.pitch) return;
-        const long long row = static_cast<long long>(tile.plane) * (p.row_end - p.row_begin) + group.row - p.row_begin;
-        float* to = p.planes + row * p.pitch + group.column;
-#pragma unroll
-        for (int k = 0; k < GENERAL_PLANES; k++) {
-            *reinterpret_cast<float4*>(to) = make_float4(plane[k][0], plane[k][1], plane[k][2], plane[k][3]);
-            to += p.plane_floats;
-        }
-    }
-};
-
 template <bool NORMALIZED>
 __device__ __forceinline__ MapSums horizontal_moments(const GeneralParams& p, const GeneralTile& tile,
                                                       const MapRows& rows) {
@@ -234,8 +212,10 @@ __device__ __forceinline__ MapSums horizontal_moments(const GeneralParams& p, co
     const bool present_row = in_range(group.row, p.present_top, p.present_bottom);
     const bool weights_mean = p.mask_mode == MASK_WEIGHTED_MEAN || NORMALIZED;
     const float* const own_v = rows.v + (group.tile_row + p.radius) * tile.pitch + group.tile_column + p.radius;
+    const bool kept_row = p.planes != nullptr && in_range(group.row, p.row_begin, p.row_end);
+    const PartialPixels partials(p);
+    const long long kept = PartialPixels::offset(p, tile, group.row, group.column);
     MapSums sums;
-    PartialGroup partials;
 #pragma unroll
     for (int i = 0; i < GROUP; i++) {
         const int column = group.column + i;
@@ -246,26 +226,34 @@ __device__ __forceinline__ MapSums horizontal_moments(const GeneralParams& p, co
             weight = load_weight(p.mask, tile.image, tile.channel, group.row, column);
         if (p.pixel_loss != PIXEL_NONE && own_pixel)
             sums.pixels += static_cast<double>(weighted(weight, PixelDifference(p, own_v[i]).value));
-        partials.clear(i);
-        if (!in_map) continue;
-
-        const float mu = moments.mean_u[i];
-        const float mv = moments.mean_v[i];
-        const GeneralSsim ssim(p, mu, mv, moments.var_u[i], moments.var_v[i]);
-        const long long map_row =
-            static_cast<long long>(p.first_plane + tile.plane) * (p.map_bottom - p.map_top) + group.row - p.map_top;
-        const long long map_at = map_row * (p.map_right - p.map_left) + column - p.map_left;
-        if (own_map_row) {
-            sums.dissimilarity += static_cast<double>(weighted(weight, ssim.dissimilarity));
-            if (p.map != nullptr) p.map[map_at] = weighted(weight, fmaf(-p.map_scale, ssim.dissimilarity, p.map_base));
+        float4 means = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        float2 luminance = make_float2(0.0f, 0.0f);
+        if (in_map) {
+            const float mu = moments.mean_u[i];
+            const float mv = moments.mean_v[i];
+            const GeneralSsim ssim(p, mu, mv, moments.var_u[i], moments.var_v[i]);
+            const long long map_row =
+                static_cast<long long>(p.first_plane + tile.plane) * (p.map_bottom - p.map_top) + group.row - p.map_top;
+            const long long map_at = map_row * (p.map_right - p.map_left) + column - p.map_left;
+            if (own_map_row) {
+                sums.dissimilarity += static_cast<double>(weighted(weight, ssim.dissimilarity));
+                if (p.map != nullptr)
+                    p.map[map_at] = weighted(weight, fmaf(-p.map_scale, ssim.dissimilarity, p.map_base));
+            }
+            float factor = weight;
+            if (p.upstream_mode == UPSTREAM_MAP) factor = weighted(weight, __ldg(p.upstream + map_at));
+            if (NORMALIZED) factor = moments.inside[i] > 0.0f ? factor / moments.inside[i] : 0.0f;
+            // A mean that counts for nothing may be NaN, and stays out.
+            if (factor != 0.0f) {
+                means = make_float4(mu, mv, factor * ssim.pu, factor * ssim.pv);
+                luminance = make_float2(factor * ssim.lu, factor * ssim.lv);
+            }
         }
-        if (p.planes == nullptr) continue;
-        float factor = weight;
-        if (p.upstream_mode == UPSTREAM_MAP) factor = weighted(weight, __ldg(p.upstream + map_at));
-        if (NORMALIZED) factor = moments.inside[i] > 0.0f ? factor / moments.inside[i] : 0.0f;
-        if (factor != 0.0f) partials.set(i, factor, mu, mv, ssim);
+        if (kept_row && column < p.width) {
+            partials.means[kept + i] = means;
+            partials.luminance[kept + i] = luminance;
+        }
     }
-    if (p.planes != nullptr) partials.store(p, tile, group);
     return sums;
 }
 
@@ -274,7 +262,11 @@ __device__ __forceinline__ void general_map(const GeneralParams& p) {
     __shared__ double warp_sums[2][WARPS];
     const GeneralTile tile(p, p.row_begin);
     const MapRows rows(p, tile, dynamic_shared(), NORMALIZED);
-    load_pixels<NORMALIZED>(p, tile, rows);
+    const bool floats = p.img1.element == ELEMENT_F32 && p.img2.element == ELEMENT_F32;
+    if (!NORMALIZED && floats && p.mask_mode != MASK_MULTIPLY_INPUTS)
+        load_pixels<NORMALIZED, true>(p, tile, rows);
+    else
+        load_pixels<NORMALIZED, false>(p, tile, rows);
     __syncthreads();
     vertical_moments<NORMALIZED>(p, tile, rows);
     __syncthreads();

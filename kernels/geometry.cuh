@@ -77,7 +77,7 @@ constexpr int GENERAL_COLUMNS = 32;
 // Threads of those blocks: one for 4 pixels.
 constexpr int GENERAL_THREADS = 128;
 
-// Planes that general_map.cu leaves for general_gradient.cu.
+// Floats that general_map.cu leaves for general_gradient.cu for each pixel.
 constexpr int GENERAL_PLANES = 6;
 
 // What a mask does: nothing; sum(m S) / sum(m); both images are multiplied by it; that, with windows renormalised by it.

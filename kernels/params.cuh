@@ -75,14 +75,15 @@ struct GeneralParams {
     Image img2;
     Image grad1;    // gradients; data NULL: not wanted
     Image grad2;
-    Image mask;       // weights: floats, or bytes of which 0 is 0 and everything else 1
-    float* planes;    // partial planes [GENERAL_PLANES][planes of the launch][rows][pitch]; NULL: not wanted
-    float* map;       // NULL, or the dense map [planes][map_bottom - map_top][map_right - map_left]
+    Image mask;    // weights: floats, or bytes of which 0 is 0 and everything else 1
+    float*
+        planes;    // [planes of the launch][rows][width] of 4 floats, then as many of 2 (PartialPixel); NULL: not wanted
+    float* map;    // NULL, or the dense map [planes][map_bottom - map_top][map_right - map_left]
     const float* upstream;
     double* sums;              // for each block, sum of m (1 - SSIM) over the map pixels that it owns
     double* pixel_sums;        // the same of the pixel losses
     const double* totals;      // NULL, or [groups][2]: what the sums of the map and of the pixels are divided by
-    long long plane_floats;    // of one of the partial planes, over all planes of the launch
+    long long plane_pixels;    // pixels of the planes, over all planes of the launch
     int first_plane;
     int channels;
     int height;
@@ -101,7 +102,6 @@ struct GeneralParams {
     int present_top;    // rows that have an SSIM: those of the map, and those of other shards that gradients depend on
     int present_bottom;
     int grad_row;    // the image row of a gradient's first
-    int pitch;
     int radius;
     int mask_mode;        // MASK_*
     int upstream_mode;    // UPSTREAM_*

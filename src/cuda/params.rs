@@ -89,7 +89,7 @@ pub(crate) struct GeneralParams {
     pub sums: DevicePtr,
     pub pixel_sums: DevicePtr,
     pub totals: DevicePtr,
-    pub plane_floats: i64,
+    pub plane_pixels: i64,
     pub first_plane: i32,
     pub channels: i32,
     pub height: i32,
@@ -108,7 +108,6 @@ pub(crate) struct GeneralParams {
     pub present_top: i32,
     pub present_bottom: i32,
     pub grad_row: i32,
-    pub pitch: i32,
     pub radius: i32,
     pub mask_mode: i32,
     pub upstream_mode: i32,
@@ -256,9 +255,9 @@ mod tests {
             }
             ReduceParams { partials, out, per_group, base, scale }
             GeneralParams {
-                img1, img2, grad1, grad2, mask, planes, map, upstream, sums, pixel_sums, totals, plane_floats, first_plane,
+                img1, img2, grad1, grad2, mask, planes, map, upstream, sums, pixel_sums, totals, plane_pixels, first_plane,
                 channels, height, width, planes_per_group, tile_rows, tile_columns, row_begin, row_end, own_begin, own_end,
-                map_top, map_left, map_bottom, map_right, present_top, present_bottom, grad_row, pitch, radius, mask_mode,
+                map_top, map_left, map_bottom, map_right, present_top, present_bottom, grad_row, radius, mask_mode,
                 upstream_mode, pixel_loss, scale1, scale2, unscale, two_c1, two_c2, map_base, map_scale, grad_factor,
                 pixel_factor, image_factor1, image_factor2, pixel_scale1, pixel_scale2, taps,
             }

@@ -83,11 +83,6 @@ pub(super) fn tile_columns(problem: &Problem) -> usize {
     problem.shape.w.div_ceil(COLUMNS)
 }
 
-/// Floats from one row of a partial plane to the next: rows start at multiples of 16 bytes.
-pub(super) fn pitch(problem: &Problem) -> usize {
-    problem.shape.w.next_multiple_of(4)
-}
-
 /// The parts of the workspace, one after the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memory {
@@ -108,7 +103,7 @@ impl Memory {
         let planes = problem.shape.planes();
         let sums = planes * bands.blocks_per_plane(problem) * size_of::<f64>();
         let totals = if weights_mean(problem) { 2 * groups(problem) * size_of::<f64>() } else { 0 };
-        let floats = GENERAL_PLANES as usize * plane_floats(problem, bands);
+        let floats = GENERAL_PLANES as usize * plane_pixels(problem, bands);
         let mut end = workspace;
         let mut part = |bytes: usize| {
             let start = end;
@@ -121,10 +116,10 @@ impl Memory {
     }
 }
 
-/// Floats of one partial plane, over all planes of the largest launch.
-fn plane_floats(problem: &Problem, bands: Bands) -> usize {
+/// Pixels of the partial planes of the largest launch.
+fn plane_pixels(problem: &Problem, bands: Bands) -> usize {
     let rows = (bands.rows.min(problem.owned_rows.1) + 2 * bands.halo).min(problem.shape.h);
-    bands.planes_per_launch.min(problem.shape.planes()) * rows * pitch(problem)
+    bands.planes_per_launch.min(problem.shape.planes()) * rows * problem.shape.w
 }
 
 pub(super) fn groups(problem: &Problem) -> usize {

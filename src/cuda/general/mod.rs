@@ -17,7 +17,7 @@ use crate::loss::{Loss, PixelLoss};
 use crate::mask::{MaskElement, MaskMode, MaskSpec};
 use crate::problem::{Output, Problem, Reduction};
 use crate::shard::Shard;
-use bands::{Band, Bands, COLUMNS, Memory, ROWS, groups, pitch, tile_columns, weights_mean};
+use bands::{Band, Bands, COLUMNS, Memory, ROWS, groups, tile_columns, weights_mean};
 
 /// The launches of a call, in order.
 pub(super) fn plan(problem: &Problem, inputs: Inputs, operation: &Operation, workspace: DevicePtr) -> Vec<Launch> {
@@ -218,7 +218,7 @@ impl Planner<'_> {
         GeneralParams {
             sums: DevicePtr(self.memory.sums.0 + offset),
             pixel_sums: DevicePtr(self.memory.pixel_sums.0 + offset),
-            plane_floats: (count * band.map_rows() * pitch(self.problem)) as i64,
+            plane_pixels: (count * band.map_rows() * self.problem.shape.w) as i64,
             first_plane: first_plane as i32,
             row_begin: band.row_begin as i32,
             row_end: band.row_end as i32,
@@ -253,7 +253,7 @@ impl Planner<'_> {
             sums: DevicePtr::NULL,
             pixel_sums: DevicePtr::NULL,
             totals: if known { DevicePtr::NULL } else { self.totals() },
-            plane_floats: 0,
+            plane_pixels: 0,
             first_plane: 0,
             channels: shape.c as i32,
             height: shape.h as i32,
@@ -272,7 +272,6 @@ impl Planner<'_> {
             present_top: present.top as i32,
             present_bottom: present.bottom() as i32,
             grad_row: problem.owned_rows.0 as i32,
-            pitch: pitch(problem) as i32,
             radius: problem.window.radius() as i32,
             mask_mode: self.mask_mode(),
             upstream_mode: match problem.reduction {

@@ -51,7 +51,7 @@ fn launches_cover_every_row_once_and_stay_in_the_workspace() {
                     let halo = if grads[0] == DevicePtr::NULL { 0 } else { problem.window.radius() as i32 };
                     assert_eq!(params.row_begin, (params.own_begin - halo).max(0));
                     assert_eq!(params.row_end, (params.own_end + halo).min(problem.shape.h as i32));
-                    let floats = i64::from(GENERAL_PLANES) * params.plane_floats;
+                    let floats = i64::from(GENERAL_PLANES) * params.plane_pixels;
                     assert!(params.planes == DevicePtr::NULL || params.planes.0 + 4 * floats as u64 <= end);
                     let rows_of_blocks = params.tile_rows * GENERAL_ROWS;
                     if launch.kernel == Kernel::GeneralGradient {
