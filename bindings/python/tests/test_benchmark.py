@@ -232,3 +232,13 @@ def test_a_wrong_result_is_not_timed(monkeypatch, tmp_path):
     text = (tmp_path / "results").read_text()
     assert text.count("wrong result: value off by") == 2 and '"median_us": null' in text
     assert torch.is_grad_enabled()
+
+
+def test_formats_need_a_gpu():
+    torch = import_torch()
+    command = [sys.executable, BENCHES / "gpu_formats.py", "--shape", "1x3x64x64"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if torch.cuda.is_available():
+        assert result.returncode == 0 and "u8 planes" in result.stdout, result.stderr
+    else:
+        assert (result.returncode, result.stderr) == (1, "gpu_formats.py: PyTorch sees no GPU\n")
