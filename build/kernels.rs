@@ -7,6 +7,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::{env, fs, thread};
 
+use miniz_oxide::deflate::compress_to_vec;
+
 /// What `machine-code` embeds; each serves later minor versions of the same major one, too. In ascending order.
 const ARCHITECTURES: [(u32, u32); 7] = [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)];
 
@@ -60,7 +62,10 @@ fn write_modules(file: &Path, out: &Path) -> Vec<Kernel> {
         };
         let module: Vec<&str> = statements.iter().filter(wanted).copied().collect();
         let ptx = out.join(format!("{name}.ptx"));
-        fs::write(&ptx, module.join("\n") + "\n").expect("OUT_DIR is writable");
+        let module = module.join("\n") + "\n";
+        fs::write(&ptx, &module).expect("OUT_DIR is writable");
+        // The driver takes a C string.
+        write_deflated(&ptx, (module + "\0").as_bytes());
         Kernel { name, ptx, target: (target / 10, target % 10) }
     };
     entries.map(write_module).collect()
@@ -107,6 +112,17 @@ fn runs(kernel: &Kernel, architecture: (u32, u32)) -> bool {
     kernel.target <= architecture
 }
 
+/// Where an image is, deflated, for the library; as it is it would take three times the space.
+fn deflated(image: &Path) -> PathBuf {
+    let mut path = image.as_os_str().to_owned();
+    path.push(".deflated");
+    path.into()
+}
+
+fn write_deflated(image: &Path, content: &[u8]) {
+    fs::write(deflated(image), compress_to_vec(content, 6)).expect("OUT_DIR is writable");
+}
+
 fn cubin(kernel: &Kernel, (major, minor): (u32, u32), out: &Path) -> PathBuf {
     out.join(format!("{}.sm_{major}{minor}.cubin", kernel.name))
 }
@@ -142,6 +158,8 @@ fn assemble(ptxas: &Path, kernel: &Kernel, architecture: (u32, u32), out: &Path)
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    let image = cubin(kernel, architecture, out);
+    write_deflated(&image, &fs::read(&image).expect("ptxas wrote it"));
 }
 
 /// FSSIM_PTXAS, or what tests/setup put into the tools folder.
@@ -171,13 +189,11 @@ fn table(kernels: &[Kernel], architectures: &[(u32, u32)], out: &Path) -> String
     line(format!("const ARCHITECTURES: [(i32, i32); {}] = {architectures:?};", architectures.len()));
     line("static IMAGES: &[Images] = &[".to_owned());
     for kernel in kernels {
-        let Kernel { name, ptx, .. } = kernel;
-        // The driver takes a C string.
-        let ptx = format!("concat!(include_str!({ptx:?}), \"\\0\")");
-        line(format!("Images {{ kernel: c{name:?}, ptx: {ptx}, machine_code: ["));
+        let ptx = deflated(&kernel.ptx);
+        line(format!("Images {{ kernel: c{:?}, ptx: include_bytes!({ptx:?}), machine_code: [", kernel.name));
         for &architecture in architectures {
             line(match runs(kernel, architecture) {
-                true => format!("Some(include_bytes!({:?})),", cubin(kernel, architecture, out)),
+                true => format!("Some(include_bytes!({:?})),", deflated(&cubin(kernel, architecture, out))),
                 false => "None,".to_owned(),
             });
         }

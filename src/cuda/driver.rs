@@ -277,20 +277,16 @@ impl Driver {
     }
 
     /// Loads PTX for every context and device, or machine code for those that can run it. Needs no context.
-    pub(super) fn load_library(&self, code: Code, log: &mut JitLog) -> Result<Library> {
+    pub(super) fn load_library(&self, code: &Code, log: &mut JitLog) -> Result<Library> {
         let mut library = Library(ptr::null_mut());
-        let code = match code {
-            Code::Ptx(text) => text.as_ptr().cast::<c_void>(),
-            Code::Machine(elf) => elf.as_ptr().cast(),
-        };
         // The size travels in the bits of a pointer.
         log.values = [log.text.as_mut_ptr().cast(), ptr::without_provenance_mut(JitLog::BYTES)];
-        // SAFETY: PTX is NUL-terminated, machine code a whole ELF file as ptxas wrote it, and both are static; the option
-        // arrays have two elements each, and the log's size is that of its text.
+        // SAFETY: the code is NUL-terminated PTX or a whole ELF file, which the driver copies; the option arrays have two
+        // elements each, and the log's size is that of its text.
         let code = unsafe {
             (self.functions.cuLibraryLoadData)(
                 &mut library,
-                code,
+                code.as_ptr().cast(),
                 log.options.as_mut_ptr(),
                 log.values.as_mut_ptr(),
                 2,

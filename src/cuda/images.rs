@@ -5,15 +5,17 @@ use std::ffi::{CStr, OsStr};
 use std::fmt;
 use std::sync::OnceLock;
 
+use miniz_oxide::inflate::decompress_to_vec;
+
 use super::plan::Kernel;
 use crate::status::{Error, Result};
 
 /// A kernel's images: each holds this kernel alone.
 struct Images {
     kernel: &'static CStr,
-    /// Ends in NUL.
-    ptx: &'static str,
-    /// For each of ARCHITECTURES; None where the kernel needs a newer GPU.
+    /// Deflated; ends in NUL.
+    ptx: &'static [u8],
+    /// Deflated, for each of ARCHITECTURES; None where the kernel needs a newer GPU.
     machine_code: [Option<&'static [u8]>; ARCHITECTURES.len()],
 }
 
@@ -23,12 +25,13 @@ include!(concat!(env!("OUT_DIR"), "/images.rs"));
 /// Parts of GPUs' families that are not desktop or server GPUs: these run machine code of their own number alone.
 const EMBEDDED: [(i32, i32); 2] = [(8, 7), (10, 1)];
 
-/// What the driver is given.
-#[derive(Clone, Copy)]
-pub(super) enum Code {
-    Ptx(&'static CStr),
-    /// An ELF file for one kind of GPU.
-    Machine(&'static [u8]),
+/// What the driver is given: PTX that ends in NUL, or an ELF file as ptxas wrote it.
+pub(super) struct Code(Vec<u8>);
+
+impl Code {
+    pub(super) fn as_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
 }
 
 /// Which of its images a device runs.
@@ -124,14 +127,12 @@ pub(super) fn code(kernel: Kernel, choice: Choice) -> Result<Code> {
     let Some(images) = IMAGES.iter().find(|images| images.kernel == name) else {
         return Err(Error::Internal(format!("no kernel {name:?} is part of this library")));
     };
-    if let Choice::Machine(index) = choice
-        && let Some(machine_code) = images.machine_code[index]
-    {
-        return Ok(Code::Machine(machine_code));
-    }
-    CStr::from_bytes_with_nul(images.ptx.as_bytes())
-        .map(Code::Ptx)
-        .map_err(|error| Error::Internal(format!("the PTX of {name:?}: {error}")))
+    let deflated = match choice {
+        Choice::Machine(index) => images.machine_code[index].unwrap_or(images.ptx),
+        Choice::Ptx => images.ptx,
+    };
+    let code = decompress_to_vec(deflated);
+    code.map(Code).map_err(|error| Error::Internal(format!("{choice} of the kernel {name:?}: {error}")))
 }
 
 #[cfg(test)]
@@ -142,7 +143,8 @@ mod tests {
     fn every_kernel_has_ptx_of_its_own() {
         assert_eq!(IMAGES.len(), Kernel::ALL.len(), "kernels that no call launches are part of the library");
         for &kernel in Kernel::ALL {
-            let Code::Ptx(ptx) = code(kernel, Choice::Ptx).unwrap() else { panic!("{kernel:?}: not PTX") };
+            let Code(ptx) = code(kernel, Choice::Ptx).unwrap();
+            let ptx = CStr::from_bytes_with_nul(&ptx).expect("PTX ends in NUL and has no other");
             let (name, ptx) = (kernel.name().to_str().unwrap(), ptx.to_str().unwrap());
             assert_eq!(ptx.matches(".entry ").count(), 1, "{name}");
             assert!(ptx.contains(&format!(".entry {name}(")) && ptx.starts_with(".version 8.0\n.target sm_"), "{name}");

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::context::with_cleanup;
 use super::driver::{Driver, JitLog, KernelHandle, explained};
-use super::images::{self, Choice};
+use super::images::{self, Choice, Code};
 use super::plan::Kernel;
 use crate::status::{Error, Result};
 
@@ -16,9 +16,9 @@ use crate::status::{Error, Result};
 static HANDLES: [[AtomicPtr<c_void>; Choice::COUNT]; Kernel::ALL.len()] =
     [const { [const { AtomicPtr::new(ptr::null_mut()) }; Choice::COUNT] }; Kernel::ALL.len()];
 
-/// Held while loading, so that each image is loaded once. Owns the logs that the driver may still write to; libraries stay
-/// loaded for the life of the process.
-static LOADED: Mutex<Vec<Box<JitLog>>> = Mutex::new(Vec::new());
+/// Held while loading, so that each image is loaded once. Owns the code, and the logs that the driver may still write to;
+/// libraries stay loaded for the life of the process.
+static LOADED: Mutex<Vec<(Code, Box<JitLog>)>> = Mutex::new(Vec::new());
 
 /// The handle of a kernel. Loads its image if that has not happened; a failure is not remembered.
 pub(super) fn kernel(driver: &Driver, kernel: Kernel, choice: Choice) -> Result<KernelHandle> {
@@ -30,22 +30,22 @@ pub(super) fn kernel(driver: &Driver, kernel: Kernel, choice: Choice) -> Result<
     if let Some(handle) = loaded() {
         return Ok(handle);
     }
-    let mut logs = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut owned = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(handle) = loaded() {
         return Ok(handle);
     }
-    let (handle, log) = load(driver, kernel, choice)?;
-    logs.push(log);
+    let (handle, code, log) = load(driver, kernel, choice)?;
+    owned.push((code, log));
     known.store(handle.0, Ordering::Release);
     Ok(handle)
 }
 
-fn load(driver: &Driver, kernel: Kernel, choice: Choice) -> Result<(KernelHandle, Box<JitLog>)> {
+fn load(driver: &Driver, kernel: Kernel, choice: Choice) -> Result<(KernelHandle, Code, Box<JitLog>)> {
+    let code = images::code(kernel, choice)?;
     let mut log = JitLog::new();
-    let library =
-        driver.load_library(images::code(kernel, choice)?, &mut log).map_err(|error| with_log(error, &log))?;
+    let library = driver.load_library(&code, &mut log).map_err(|error| with_log(error, &log))?;
     match driver.kernel(library, kernel.name()) {
-        Ok(handle) => Ok((handle, log)),
+        Ok(handle) => Ok((handle, code, log)),
         Err(error) => {
             let error = with_log(error, &log);
             // SAFETY: no handle of this library has been given out.
