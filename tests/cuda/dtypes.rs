@@ -54,16 +54,14 @@ fn rows_that_can_and_that_cannot_be_read_four_at_a_time() {
     let Some(_gpu) = Gpu::first("cuda::dtypes::rows_that_can_and_that_cannot_be_read_four_at_a_time") else { return };
     for dtype in IMAGES {
         let gradient = if dtype == Dtype::U8 { Dtype::F16 } else { dtype };
-        for width in [128, 129, 130, 131] {
-            for offset in [0, 1, 2, 3, 4] {
-                let mut case = Case {
-                    dtypes: [dtype, dtype, gradient, gradient],
-                    offset,
-                    ..Case::new(Kind::Photo, [1, 2, 13, width])
-                };
-                case.oracle.reduction = Reduction::Map;
-                check_paddings(case);
-            }
+        for (width, offset) in [(128, 0), (128, 1), (128, 2), (128, 3), (128, 4), (129, 0), (130, 0), (131, 0)] {
+            let mut case = Case {
+                dtypes: [dtype, dtype, gradient, gradient],
+                offset,
+                ..Case::new(Kind::Photo, [1, 2, 13, width])
+            };
+            case.oracle.reduction = Reduction::Map;
+            Session::new(case).check(Mode::Synchronous);
         }
     }
 }

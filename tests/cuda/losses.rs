@@ -30,10 +30,8 @@ fn check_paddings(case: Case, pixel: PixelLoss, lambda: f64) {
 fn around_a_blocks_work() {
     let Some(_gpu) = Gpu::first("cuda::losses::around_a_blocks_work") else { return };
     for columns in [32, 108, 116] {
-        for size in sizes_around(16, columns) {
-            for pixel in PIXELS {
-                check_paddings(case(Kind::Noise, size), pixel, 0.2);
-            }
+        for (i, size) in sizes_around(16, columns).into_iter().enumerate() {
+            check_paddings(case(Kind::Noise, size), PIXELS[i % 2], 0.2);
         }
     }
     for size in [[1, 1, 1, 1], [1, 1, 5, 7], [70, 1, 4, 4]] {
@@ -45,13 +43,11 @@ fn around_a_blocks_work() {
 fn of_every_reduction_and_kind() {
     let Some(_gpu) = Gpu::first("cuda::losses::of_every_reduction_and_kind") else { return };
     for (i, reduction) in [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel].into_iter().enumerate() {
-        for &kind in KINDS {
-            for pixel in PIXELS {
-                let mut case = case(kind, [2, 3, 41, 70]);
-                case.oracle.reduction = reduction;
-                case.oracle.output = if i == 0 { Output::DSSIM } else { Output::ONE_MINUS_SSIM };
-                check_paddings(case, pixel, [0.2, 0.9, 0.5][i]);
-            }
+        for (j, &kind) in KINDS.iter().enumerate() {
+            let mut case = case(kind, [2, 3, 41, 70]);
+            case.oracle.reduction = reduction;
+            case.oracle.output = if i == 0 { Output::DSSIM } else { Output::ONE_MINUS_SSIM };
+            check_paddings(case, PIXELS[(i + j) % 2], [0.2, 0.9, 0.5][i]);
         }
     }
 }
