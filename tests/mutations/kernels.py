@@ -376,11 +376,11 @@ ELEMENTS = [
         "const float (&value)[COUNT], int type, unsigned (&bits)[COUNT]) {\n    if (type != ELEMENT_F32) {",
     ),
     Fault(
-        "byte-size",
+        "byte-sign",
         "kernels/elements.cuh",
-        "bytes are read as if they were 16 bits wide",
-        "    if (element_bytes == 1)\n        load_bits<unsigned char>(first, stride, wanted, bits);\n    else if (element_bytes == 2)",
-        "    if (element_bytes <= 2)",
+        "bytes are read as if they had a sign",
+        "return static_cast<float>(static_cast<unsigned char>(bits));",
+        "return static_cast<float>(static_cast<signed char>(bits));",
     ),
     Fault(
         "scale-second",
