@@ -8,22 +8,27 @@ __device__ __forceinline__ double sum_of(const double* values, long long count, 
     return block_sum<REDUCE_THREADS>(total, shared);
 }
 
-// Weights of some rows of a mask: of their map pixels, and of all.
+// Weights of a part of a mask: of its map pixels, and of all.
 extern "C" __global__ void __launch_bounds__(GENERAL_THREADS, 8)
     fssim_general_weights(const __grid_constant__ WeightParams p) {
     __shared__ double warp_sums[2][WARPS];
     const int plane = p.first_plane + static_cast<int>(blockIdx.x / static_cast<unsigned>(p.chunks));
-    const int first_row = p.own_begin + static_cast<int>(blockIdx.x % static_cast<unsigned>(p.chunks)) * GENERAL_ROWS;
+    const int chunk = static_cast<int>(blockIdx.x % static_cast<unsigned>(p.chunks));
+    const int first_row = p.own_begin + chunk / p.column_chunks * GENERAL_ROWS;
     const int row_end = min(first_row + GENERAL_ROWS, p.own_end);
+    const int first_column = chunk % p.column_chunks * (2 * GENERAL_THREADS) + static_cast<int>(threadIdx.x);
     double map = 0.0;
     double pixels = 0.0;
+#pragma unroll 4
     for (int row = first_row; row < row_end; row++) {
         const bool in_map = in_range(row, p.map_top, p.map_bottom);
-        for (long long column = threadIdx.x; column < p.width; column += GENERAL_THREADS) {
-            const int at = static_cast<int>(column);
-            const double weight = load_weight(p.mask, plane / p.channels, plane % p.channels, row, at);
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            const int column = first_column + i * GENERAL_THREADS;
+            if (column >= p.width) continue;
+            const double weight = load_weight(p.mask, plane / p.channels, plane % p.channels, row, column);
             pixels += weight;
-            if (in_map && in_range(at, p.map_left, p.map_right)) map += weight;
+            if (in_map && in_range(column, p.map_left, p.map_right)) map += weight;
         }
     }
     map = block_sum<GENERAL_THREADS>(map, warp_sums[0]);

@@ -11,7 +11,7 @@ struct GradientGroups {
     const char* img1;    // the group's pixels in the row of the stage
     const char* img2;
     char* grad;
-    int row;    // of the stage, from the strip's first
+    int row;              // of the stage, from the strip's first
     int rows;             // of the strip with columns of the group, none if the group has none
     int columns;          // of the group that lie in the image and in the strip
     bool loads_quads;     // of both images, in every row
@@ -41,9 +41,7 @@ struct GradientGroups {
     }
 
     // The row of this stage has pixels to write.
-    __device__ __forceinline__ bool active() const {
-        return static_cast<unsigned>(row) < static_cast<unsigned>(rows);
-    }
+    __device__ __forceinline__ bool active() const { return static_cast<unsigned>(row) < static_cast<unsigned>(rows); }
 
     // Starts loading the pixels of this stage, which were read before and come from L1 or L2 now.
     __device__ __forceinline__ void fetch() {

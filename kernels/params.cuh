@@ -122,7 +122,8 @@ struct GeneralParams {
     float taps[MAX_TAPS];
 };
 
-// One launch of fssim_general_weights. Block b sums GENERAL_ROWS rows of plane first_plane + b / chunks of the mask.
+// One launch of fssim_general_weights. Block b sums GENERAL_ROWS rows of 2 GENERAL_THREADS columns of plane first_plane +
+// b / chunks of the mask: column chunk b % chunks % column_chunks, row chunk b % chunks / column_chunks.
 struct WeightParams {
     Image mask;
     double* sums;          // [planes][chunks]: over the map
@@ -131,6 +132,7 @@ struct WeightParams {
     int channels;
     int width;
     int chunks;
+    int column_chunks;
     int own_begin;
     int own_end;
     int map_top;

@@ -139,6 +139,7 @@ pub(crate) struct WeightParams {
     pub channels: i32,
     pub width: i32,
     pub chunks: i32,
+    pub column_chunks: i32,
     pub own_begin: i32,
     pub own_end: i32,
     pub map_top: i32,
@@ -262,7 +263,7 @@ mod tests {
                 pixel_factor, image_factor1, image_factor2, pixel_scale1, pixel_scale2, taps,
             }
             WeightParams {
-                mask, sums, pixel_sums, first_plane, channels, width, chunks, own_begin, own_end, map_top, map_left,
+                mask, sums, pixel_sums, first_plane, channels, width, chunks, column_chunks, own_begin, own_end, map_top, map_left,
                 map_bottom, map_right,
             }
             GeneralReduceParams {

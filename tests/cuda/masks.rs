@@ -103,6 +103,7 @@ fn losses_of_small_differences_and_of_parts() {
 fn of_bytes_and_of_one_channel_for_all() {
     let Some(cuda) = cuda("of_bytes_and_of_one_channel_for_all") else { return };
     masked::bytes_and_one_channel_for_all(&cuda);
+    masked::wide_masks(&cuda);
 }
 
 #[test]

@@ -145,8 +145,15 @@ KERNELS = [
         "general-weights-region",
         REDUCE,
         "the weights outside of the map count for the mean",
-        "if (in_map && in_range(at, p.map_left, p.map_right)) map += weight;",
+        "if (in_map && in_range(column, p.map_left, p.map_right)) map += weight;",
         "if (in_map) map += weight;",
+    ),
+    Fault(
+        "general-weights-columns",
+        REDUCE,
+        "the weights of all columns but the first chunk are left out",
+        "chunk % p.column_chunks * (2 * GENERAL_THREADS)",
+        "chunk % p.column_chunks * p.width",
     ),
     Fault(
         "general-totals-order",

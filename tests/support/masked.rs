@@ -570,6 +570,29 @@ pub fn shards_have_the_map_of_their_own_rows<B: Backend>(backend: &B) {
     }
 }
 
+/// Weights that several blocks add up, and rows that are wider than a block.
+pub fn wide_masks(backend: &impl Backend) {
+    for size @ [n, c, h, w] in [[1, 1, 20, 700], [2, 2, 3, 257]] {
+        let (x, y) = images(Kind::Noise, size);
+        let weights = mask(size);
+        for mode in [MaskMode::WeightedMean, MaskMode::Normalized] {
+            let oracle = Oracle { window: Window::Gaussian(3), ..Oracle::new(n, c, h, w) };
+            let call = Call {
+                function: Function::ValueAndGrad,
+                images: [&x, &y],
+                size,
+                options: masked(&oracle, mode),
+                weights: Weights::Floats(&weights),
+                values: 1,
+                pixels: x.len(),
+            };
+            let want = oracle.answer_masked(&to_f64(&x), &to_f64(&y), &to_f64(&weights), mode, None);
+            let grads = [&want.grad_img1[..], &want.grad_img2];
+            compare(&format!("{mode:?} {size:?}"), &backend.run(call), &want.ssim, grads, VALUE_TOLERANCE);
+        }
+    }
+}
+
 /// The mask's pointer in the options, for a backend's call.
 pub fn with_mask(options: &fssim_options, mask: *const std::ffi::c_void) -> fssim_options {
     fssim_options { mask: if options.mask_mode == 0 { ptr::null() } else { mask }, ..*options }

@@ -98,7 +98,8 @@ impl Planner<'_> {
     fn weights(&self, launches: &mut Vec<Launch>) {
         let problem = self.problem;
         let (first, rows) = problem.owned_rows;
-        let (planes, chunks) = (problem.shape.planes(), rows.div_ceil(ROWS));
+        let column_chunks = problem.shape.w.div_ceil(2 * GENERAL_THREADS as usize);
+        let (planes, chunks) = (problem.shape.planes(), rows.div_ceil(ROWS) * column_chunks);
         let planes_per_launch = (MAX_GRID / chunks).max(1);
         for first_plane in (0..planes).step_by(planes_per_launch) {
             let count = planes_per_launch.min(planes - first_plane);
@@ -116,6 +117,7 @@ impl Planner<'_> {
                     channels: problem.shape.c as i32,
                     width: problem.shape.w as i32,
                     chunks: chunks as i32,
+                    column_chunks: column_chunks as i32,
                     own_begin: first as i32,
                     own_end: (first + rows) as i32,
                     map_top: problem.map.top as i32,
