@@ -7,13 +7,14 @@ static_assert(STRIP_COLUMNS == (T - HALO) / GROUP * GROUP, "a strip of backward.
 static_assert(BACKWARD_SHARED_BYTES == 2 * FILTERED_BUFFER * sizeof(float),
               "the host launches with BACKWARD_SHARED_BYTES");
 
-extern "C" __global__ void __launch_bounds__(STRIP_THREADS, BACKWARD_BLOCKS_PER_MULTIPROCESSOR)
-    fssim_backward(const __grid_constant__ StripParams p) {
+template <Elements ELEMENTS>
+__device__ __forceinline__ void backward(const StripParams& p) {
     float* const filtered = dynamic_shared();
     const Strip strip(p, STRIP_COLUMNS);
     const int stages = strip.stages(HALO);
     SavedPartialColumns partials(p, strip, threadIdx.x, filtered);
-    GradientGroups<StripRows> gradient(p, strip, STRIP_COLUMNS, strip.row - HALO, strip_group(threadIdx.x), filtered);
+    GradientGroups<ELEMENTS, StripRows, false> gradient(p, strip, STRIP_COLUMNS, strip.row - HALO,
+                                                        strip_group(threadIdx.x), filtered);
     gradient.fetch();
     for (int stage = 0; stage < stages; stage++) {
         partials.step(stage & 1);
@@ -22,4 +23,14 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, BACKWARD_BLOCKS_PER_
         // A stage ahead: the pixels come while the vertical part runs.
         gradient.fetch();
     }
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, BACKWARD_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_backward(const __grid_constant__ StripParams p) {
+    backward<Elements::F32>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, BACKWARD_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_backward_of_any_type(const __grid_constant__ StripParams p) {
+    backward<Elements::ANY>(p);
 }

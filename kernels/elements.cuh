@@ -7,6 +7,10 @@
 #include "intrinsics.cuh"
 #include "params.cuh"
 
+// What a kernel is compiled for: images and gradient of f32 alone, or of any type. Most are f32, and the code that converts
+// the others would be in the way of theirs in the instruction cache.
+enum class Elements { F32, ANY };
+
 // Neighbouring elements that one access can move.
 constexpr int QUAD = 4;
 
@@ -51,12 +55,12 @@ __device__ __forceinline__ void load_bits(const char* first, long long stride, c
     for (int i = 0; i < COUNT; i++) bits[i] = wanted[i] ? load_bits<BITS>(first + i * stride) : 0.0f;
 }
 
-template <int COUNT>
+template <Elements ELEMENTS, int COUNT>
 __device__ __forceinline__ void load_bits(const char* first, long long stride, int element_bytes,
                                           const bool (&wanted)[COUNT], float (&bits)[COUNT]) {
-    if (element_bytes == 1)
+    if (ELEMENTS == Elements::ANY && element_bytes == 1)
         load_bits<unsigned char>(first, stride, wanted, bits);
-    else if (element_bytes == 2)
+    else if (ELEMENTS == Elements::ANY && element_bytes == 2)
         load_bits<unsigned short>(first, stride, wanted, bits);
     else
         load_bits<unsigned>(first, stride, wanted, bits);
@@ -89,10 +93,10 @@ __device__ __forceinline__ void round_elements(const float (&value)[COUNT], int 
 }
 
 // Rounds numbers to the wanted ones of the elements `stride` bytes apart.
-template <int COUNT>
+template <Elements ELEMENTS, int COUNT>
 __device__ __forceinline__ void store_elements(char* first, long long stride, int type, const bool (&wanted)[COUNT],
                                                const float (&value)[COUNT]) {
-    if (type == ELEMENT_F32) {
+    if (ELEMENTS == Elements::F32 || type == ELEMENT_F32) {
 #pragma unroll
         for (int i = 0; i < COUNT; i++)
             if (wanted[i]) *reinterpret_cast<float*>(first + i * stride) = value[i];
@@ -113,10 +117,11 @@ __device__ __forceinline__ bool has_quads(const Image& image, const char* addres
 }
 
 // The bits of a QUAD as they lie in memory, for which has_quads has said yes.
+template <Elements ELEMENTS>
 __device__ __forceinline__ void load_quad(const char* address, int element_bytes, float (&packed)[QUAD]) {
-    if (element_bytes == 1) {
+    if (ELEMENTS == Elements::ANY && element_bytes == 1) {
         packed[0] = __ldg(reinterpret_cast<const float*>(address));
-    } else if (element_bytes == 2) {
+    } else if (ELEMENTS == Elements::ANY && element_bytes == 2) {
         const float2 two = __ldg(reinterpret_cast<const float2*>(address));
         packed[0] = two.x;
         packed[1] = two.y;
@@ -145,8 +150,9 @@ __device__ __forceinline__ void convert_quad(float (&packed)[QUAD], int type) {
 }
 
 // Rounds numbers to a QUAD of elements, for which has_quads has said yes.
+template <Elements ELEMENTS>
 __device__ __forceinline__ void store_quad(char* address, int type, const float (&value)[QUAD]) {
-    if (type == ELEMENT_F32) {
+    if (ELEMENTS == Elements::F32 || type == ELEMENT_F32) {
         *reinterpret_cast<float4*>(address) = make_float4(value[0], value[1], value[2], value[3]);
         return;
     }

@@ -54,11 +54,9 @@ constexpr int ELEMENT_F16 = 1;
 constexpr int ELEMENT_BF16 = 2;
 constexpr int ELEMENT_U8 = 3;
 
-// What is done to the elements of both images on load: nothing, because they are f32 in the right range; they are f32, and
-// are multiplied by their scales; they are converted as well.
+// What is done to the pixels of both images: nothing, because their range is right, or they are multiplied by their scales.
 constexpr int PIXELS_PLAIN = 0;
 constexpr int PIXELS_SCALED = 1;
-constexpr int PIXELS_CONVERTED = 2;
 
 // How the upstream gradient is read: ones; upstream[plane / planes_per_group]; upstream[plane][row - map_top][column -
 // map_left].

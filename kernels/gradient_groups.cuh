@@ -4,7 +4,7 @@
 #include "partial_columns.cuh"
 
 // FILTERED_AT: the SharedRows that it reads. LOSS: whether the gradient is that of a loss.
-template <typename FILTERED_AT, bool LOSS = false>
+template <Elements ELEMENTS, typename FILTERED_AT, bool LOSS>
 struct GradientGroups {
     const StripParams& p;
     const float* filtered;
@@ -46,21 +46,16 @@ struct GradientGroups {
     // Starts loading the pixels of this stage, which were read before and come from L1 or L2 now.
     __device__ __forceinline__ void fetch() {
         if (!active()) return;
-        if (loads_quads && p.pixel_mode != PIXELS_CONVERTED) {
-            load_quad(img1, sizeof(float), x);
-            load_quad(img2, sizeof(float), y);
-            return;
-        }
         if (loads_quads) {
-            load_quad(img1, p.img1.element_bytes, x);
-            load_quad(img2, p.img2.element_bytes, y);
+            load_quad<ELEMENTS>(img1, p.img1.element_bytes, x);
+            load_quad<ELEMENTS>(img2, p.img2.element_bytes, y);
             return;
         }
         bool valid[GROUP];
 #pragma unroll
         for (int i = 0; i < GROUP; i++) valid[i] = i < columns;
-        load_bits(img1, p.img1.stride_w, p.img1.element_bytes, valid, x);
-        load_bits(img2, p.img2.stride_w, p.img2.element_bytes, valid, y);
+        load_bits<ELEMENTS>(img1, p.img1.stride_w, p.img1.element_bytes, valid, x);
+        load_bits<ELEMENTS>(img2, p.img2.stride_w, p.img2.element_bytes, valid, y);
     }
 
     // The rest of the stage that fetch() began.
@@ -70,7 +65,7 @@ struct GradientGroups {
             float g[PARTIALS][GROUP];
 #pragma unroll
             for (int i = 0; i < PARTIALS; i++) horizontal_filter(from + i * FILTERED_AT::PLANE, p, g[i]);
-            sums_and_differences(x, y, loads_quads, p);
+            sums_and_differences<ELEMENTS>(x, y, loads_quads, p);
             write(g);
         }
         row += STAGE_ROWS;
@@ -99,9 +94,9 @@ struct GradientGroups {
             }
         }
         if (stores_quads) {
-            store_quad(grad, p.grad.element, out);
+            store_quad<ELEMENTS>(grad, p.grad.element, out);
             return;
         }
-        store_elements(grad, p.grad.stride_w, p.grad.element, valid, out);
+        store_elements<ELEMENTS>(grad, p.grad.stride_w, p.grad.element, valid, out);
     }
 };

@@ -9,7 +9,7 @@ constexpr int MOMENTS = 4;    // planes: means of u and v, variances of u and v
 constexpr int MOMENT_BUFFER = MOMENTS * ROW_PLANE;
 
 // LOSS: whether the pixels that the strip owns are compared, too.
-template <bool LOSS>
+template <Elements ELEMENTS, bool LOSS>
 struct PixelColumns {
     const StripParams& p;
     const Strip& strip;
@@ -42,19 +42,17 @@ struct PixelColumns {
     __device__ __forceinline__ void fetch() {
         if (inside) {
             const bool all_rows = row >= 0 && row + STAGE_ROWS <= p.height;
-            if (all_rows && p.pixel_mode != PIXELS_CONVERTED) {
-#pragma unroll
-                for (int j = 0; j < STAGE_ROWS; j++) {
-                    x[j] = load_bits<unsigned>(img1 + j * p.img1.stride_h);
-                    y[j] = load_bits<unsigned>(img2 + j * p.img2.stride_h);
-                }
+            if (all_rows) {
+                const bool valid[STAGE_ROWS] = {true, true, true, true};
+                load_bits<ELEMENTS>(img1, p.img1.stride_h, p.img1.element_bytes, valid, x);
+                load_bits<ELEMENTS>(img2, p.img2.stride_h, p.img2.element_bytes, valid, y);
             } else {
                 bool valid[STAGE_ROWS];
 #pragma unroll
                 for (int j = 0; j < STAGE_ROWS; j++)
                     valid[j] = static_cast<unsigned>(row + j) < static_cast<unsigned>(p.height);
-                load_bits(img1, p.img1.stride_h, p.img1.element_bytes, valid, x);
-                load_bits(img2, p.img2.stride_h, p.img2.element_bytes, valid, y);
+                load_bits<ELEMENTS>(img1, p.img1.stride_h, p.img1.element_bytes, valid, x);
+                load_bits<ELEMENTS>(img2, p.img2.stride_h, p.img2.element_bytes, valid, y);
             }
         }
         img1 += STAGE_ROWS * p.img1.stride_h;
@@ -64,7 +62,7 @@ struct PixelColumns {
 
     __device__ __forceinline__ void step(int buffer) {
         float* to = out + buffer * MOMENT_BUFFER;
-        sums_and_differences(x, y, false, p);
+        sums_and_differences<ELEMENTS>(x, y, false, p);
         if constexpr (LOSS) take_loss();
         u.step(x, p, to, to + 2 * ROW_PLANE);
         v.step(y, p, to + ROW_PLANE, to + 3 * ROW_PLANE);

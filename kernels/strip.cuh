@@ -217,8 +217,18 @@ __device__ __forceinline__ void scaled_sum_and_difference(float& x, float& y, co
 }
 
 // Puts u = x + y and v = x - y in the place of the bits of both images' elements. packed: a quad of each was loaded at once.
+template <Elements ELEMENTS>
 __device__ __forceinline__ void sums_and_differences(float (&x)[GROUP], float (&y)[GROUP], bool packed,
                                                      const StripParams& p) {
+    if (ELEMENTS == Elements::ANY) {
+        if (packed) {
+            convert_quad(x, p.img1.element);
+            convert_quad(y, p.img2.element);
+        } else {
+            convert_elements(x, p.img1.element);
+            convert_elements(y, p.img2.element);
+        }
+    }
     if (p.pixel_mode == PIXELS_PLAIN) {
 #pragma unroll
         for (int i = 0; i < GROUP; i++) {
@@ -227,15 +237,6 @@ __device__ __forceinline__ void sums_and_differences(float (&x)[GROUP], float (&
             x[i] = sum;
         }
         return;
-    }
-    if (p.pixel_mode == PIXELS_CONVERTED) {
-        if (packed) {
-            convert_quad(x, p.img1.element);
-            convert_quad(y, p.img2.element);
-        } else {
-            convert_elements(x, p.img1.element);
-            convert_elements(y, p.img2.element);
-        }
     }
 #pragma unroll
     for (int i = 0; i < GROUP; i++) scaled_sum_and_difference(x[i], y[i], p);

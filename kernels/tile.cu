@@ -70,12 +70,12 @@ __device__ __forceinline__ void load_rows(const char* column, const Image& image
     }
 }
 
-template <typename TILE>
+template <Elements ELEMENTS, typename TILE>
 __device__ __forceinline__ void load_rows(const char* column, const Image& image, int first_row, int height,
                                           float (&bits)[TILE::LOADS]) {
-    if (image.element_bytes == 1)
+    if (ELEMENTS == Elements::ANY && image.element_bytes == 1)
         load_rows<TILE, unsigned char>(column, image, first_row, height, bits);
-    else if (image.element_bytes == 2)
+    else if (ELEMENTS == Elements::ANY && image.element_bytes == 2)
         load_rows<TILE, unsigned short>(column, image, first_row, height, bits);
     else
         load_rows<TILE, unsigned>(column, image, first_row, height, bits);
@@ -83,7 +83,7 @@ __device__ __forceinline__ void load_rows(const char* column, const Image& image
 
 // Every thread has one column, and every ROWS_AT_ONCE-th row of it. All its pixels are on their way before the first is
 // used; outside the image the nearest one is loaded and not used, so that no load waits for a branch.
-template <typename TILE, bool LOSS>
+template <Elements ELEMENTS, typename TILE, bool LOSS>
 __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& tile, float* pixels,
                                             PixelLoss<LOSS>& loss) {
     constexpr int STEP = TILE::ROWS_AT_ONCE;
@@ -96,12 +96,9 @@ __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& t
     const char* const img2 = pixel_address(p.img2, p, tile.plane, 0, near_column);
     float x[TILE::LOADS];
     float y[TILE::LOADS];
-    if (p.pixel_mode != PIXELS_CONVERTED) {
-        load_rows<TILE, unsigned>(img1, p.img1, first_row, p.height, x);
-        load_rows<TILE, unsigned>(img2, p.img2, first_row, p.height, y);
-    } else {
-        load_rows<TILE>(img1, p.img1, first_row, p.height, x);
-        load_rows<TILE>(img2, p.img2, first_row, p.height, y);
+    load_rows<ELEMENTS, TILE>(img1, p.img1, first_row, p.height, x);
+    load_rows<ELEMENTS, TILE>(img2, p.img2, first_row, p.height, y);
+    if (ELEMENTS == Elements::ANY) {
         convert_elements(x, p.img1.element);
         convert_elements(y, p.img2.element);
     }
@@ -158,10 +155,10 @@ __device__ __forceinline__ void vertical_partials(const StripParams& p, const fl
 }
 
 // From the pixels to the map. Returns the thread's part of the sum. `loss`: receives its part of the pixel losses.
-template <typename TILE, Keep KEEP, bool LOSS>
+template <Elements ELEMENTS, typename TILE, Keep KEEP, bool LOSS>
 __device__ __forceinline__ CompensatedSum tile_map(const StripParams& p, const Strip& tile, float* pixels,
                                                    float* moments, PixelLoss<LOSS>& loss) {
-    load_pixels<TILE>(p, tile, pixels, loss);
+    load_pixels<ELEMENTS, TILE>(p, tile, pixels, loss);
     __syncthreads();
     vertical_moments<TILE>(p, pixels, moments);
     __syncthreads();
@@ -174,17 +171,17 @@ __device__ __forceinline__ CompensatedSum tile_map(const StripParams& p, const S
 }
 
 // LOSS: with a comparison of single pixels.
-template <bool LOSS>
+template <Elements ELEMENTS, bool LOSS>
 __device__ __forceinline__ void tile_value(const StripParams& p) {
     float* const pixels = dynamic_shared();
     float* const moments = pixels + ValueTile::PIXEL_FLOATS;
     const Strip tile(p, TILE_COLUMNS);
     PixelLoss<LOSS> loss;
-    const CompensatedSum sum = tile_map<ValueTile, Keep::NOTHING>(p, tile, pixels, moments, loss);
+    const CompensatedSum sum = tile_map<ELEMENTS, ValueTile, Keep::NOTHING>(p, tile, pixels, moments, loss);
     write_block_sum<TILE_VALUE_THREADS>(sum, loss, p);
 }
 
-template <bool LOSS>
+template <Elements ELEMENTS, bool LOSS>
 __device__ __forceinline__ void tile_value_and_grad(const StripParams& p) {
     float* const pixels = dynamic_shared();
     float* const partials = pixels;
@@ -192,11 +189,11 @@ __device__ __forceinline__ void tile_value_and_grad(const StripParams& p) {
     float* const filtered = moments;
     const Strip tile(p, TILE_COLUMNS);
     PixelLoss<false> none;
-    const CompensatedSum sum = tile_map<FusedTile, Keep::IN_SHARED>(p, tile, pixels, moments, none);
+    const CompensatedSum sum = tile_map<ELEMENTS, FusedTile, Keep::IN_SHARED>(p, tile, pixels, moments, none);
     constexpr int GROUPS = TILE_COLUMNS / GROUP;
     const bool has_gradient = threadIdx.x < TILE_ROWS * GROUPS;
     const GroupPlace place{static_cast<int>(threadIdx.x) / GROUPS, static_cast<int>(threadIdx.x) % GROUPS * GROUP};
-    GradientGroups<FusedTile::Filtered, LOSS> gradient(p, tile, TILE_COLUMNS, tile.row, place, filtered);
+    GradientGroups<ELEMENTS, FusedTile::Filtered, LOSS> gradient(p, tile, TILE_COLUMNS, tile.row, place, filtered);
     // The pixels come while the partial derivatives are filtered.
     if (has_gradient) gradient.fetch();
     __syncthreads();
@@ -206,22 +203,43 @@ __device__ __forceinline__ void tile_value_and_grad(const StripParams& p) {
     write_block_sum<TILE_FUSED_THREADS>(sum, gradient.loss, p);
 }
 
+// Two blocks less a multiprocessor where elements are converted, for the registers that this takes.
 extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR)
     fssim_tile_value(const __grid_constant__ StripParams p) {
-    tile_value<false>(p);
+    tile_value<Elements::F32, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR - 2)
+    fssim_tile_value_of_any_type(const __grid_constant__ StripParams p) {
+    tile_value<Elements::ANY, false>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR)
     fssim_tile_loss(const __grid_constant__ StripParams p) {
-    tile_value<true>(p);
+    tile_value<Elements::F32, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR - 2)
+    fssim_tile_loss_of_any_type(const __grid_constant__ StripParams p) {
+    tile_value<Elements::ANY, true>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
     fssim_tile_value_and_grad(const __grid_constant__ StripParams p) {
-    tile_value_and_grad<false>(p);
+    tile_value_and_grad<Elements::F32, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_value_and_grad_of_any_type(const __grid_constant__ StripParams p) {
+    tile_value_and_grad<Elements::ANY, false>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
     fssim_tile_loss_and_grad(const __grid_constant__ StripParams p) {
-    tile_value_and_grad<true>(p);
+    tile_value_and_grad<Elements::F32, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_loss_and_grad_of_any_type(const __grid_constant__ StripParams p) {
+    tile_value_and_grad<Elements::ANY, true>(p);
 }

@@ -7,12 +7,12 @@
 static_assert(STRIP_COLUMNS == (T - HALO) / GROUP * GROUP, "a strip of value.cu loses one halo");
 static_assert(VALUE_SHARED_BYTES == 2 * MOMENT_BUFFER * sizeof(float), "the host launches with VALUE_SHARED_BYTES");
 
-template <Keep KEEP, bool LOSS>
+template <Elements ELEMENTS, Keep KEEP, bool LOSS>
 __device__ __forceinline__ void value(const StripParams& p) {
     float* const moments = dynamic_shared();
     const Strip strip(p, STRIP_COLUMNS);
     const int stages = strip.stages(HALO);
-    PixelColumns<LOSS> pixels(p, strip, STRIP_COLUMNS, RADIUS, threadIdx.x, moments);
+    PixelColumns<ELEMENTS, LOSS> pixels(p, strip, STRIP_COLUMNS, RADIUS, threadIdx.x, moments);
     MapGroups<KEEP, StripRows, StripPartials> map(p, strip, STRIP_COLUMNS, 0, strip.row - HALO,
                                                   strip_group(threadIdx.x), moments, nullptr);
     for (int stage = 0; stage < stages; stage++) {
@@ -25,15 +25,30 @@ __device__ __forceinline__ void value(const StripParams& p) {
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_value(const __grid_constant__ StripParams p) {
-    value<Keep::NOTHING, false>(p);
+    value<Elements::F32, Keep::NOTHING, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_of_any_type(const __grid_constant__ StripParams p) {
+    value<Elements::ANY, Keep::NOTHING, false>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_forward(const __grid_constant__ StripParams p) {
-    value<Keep::SAVED, false>(p);
+    value<Elements::F32, Keep::SAVED, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_forward_of_any_type(const __grid_constant__ StripParams p) {
+    value<Elements::ANY, Keep::SAVED, false>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_loss(const __grid_constant__ StripParams p) {
-    value<Keep::NOTHING, true>(p);
+    value<Elements::F32, Keep::NOTHING, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_of_any_type(const __grid_constant__ StripParams p) {
+    value<Elements::ANY, Keep::NOTHING, true>(p);
 }

@@ -13,20 +13,20 @@ static_assert(FUSED_SHARED_BYTES == (MOMENT_BUFFER + PARTIAL_FLOATS + FILTERED_B
               "the host launches with FUSED_SHARED_BYTES");
 
 // LOSS: with a comparison of single pixels.
-template <bool LOSS>
+template <Elements ELEMENTS, bool LOSS>
 __device__ __forceinline__ void value_and_grad(const StripParams& p) {
     float* const moments = dynamic_shared();
     float* const partial_rows = moments + MOMENT_BUFFER;
     float* const filtered = partial_rows + PARTIAL_FLOATS;
     const Strip strip(p, FUSED_STRIP_COLUMNS);
     const int stages = strip.stages(2 * HALO);
-    PixelColumns<false> pixels(p, strip, FUSED_STRIP_COLUMNS, HALO, threadIdx.x, moments);
+    PixelColumns<ELEMENTS, false> pixels(p, strip, FUSED_STRIP_COLUMNS, HALO, threadIdx.x, moments);
     const GroupPlace place = strip_group(threadIdx.x);
     MapGroups<Keep::IN_SHARED, StripRows, StripPartials> map(p, strip, FUSED_STRIP_COLUMNS, RADIUS,
                                                              strip.row - RADIUS - HALO, place, moments, partial_rows);
     SharedPartialColumns partials(p, threadIdx.x, partial_rows, filtered);
-    GradientGroups<StripRows, LOSS> gradient(p, strip, FUSED_STRIP_COLUMNS,
-                                             strip.row - 2 * HALO + FIRST_STAGE * STAGE_ROWS, place, filtered);
+    GradientGroups<ELEMENTS, StripRows, LOSS> gradient(
+        p, strip, FUSED_STRIP_COLUMNS, strip.row - 2 * HALO + FIRST_STAGE * STAGE_ROWS, place, filtered);
     for (int stage = 0; stage <= stages; stage++) {
         const bool has_partials = stage > FIRST_STAGE;
         if (stage < stages) pixels.step(0);
@@ -44,10 +44,20 @@ __device__ __forceinline__ void value_and_grad(const StripParams& p) {
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_value_and_grad(const __grid_constant__ StripParams p) {
-    value_and_grad<false>(p);
+    value_and_grad<Elements::F32, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_and_grad_of_any_type(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::ANY, false>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_loss_and_grad(const __grid_constant__ StripParams p) {
-    value_and_grad<true>(p);
+    value_and_grad<Elements::F32, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_and_grad_of_any_type(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::ANY, true>(p);
 }

@@ -40,6 +40,16 @@ pub(crate) enum Kernel {
     GeneralWeights,
     GeneralTotals,
     GeneralReduce,
+    ValueOfAnyType,
+    ForwardOfAnyType,
+    BackwardOfAnyType,
+    ValueAndGradOfAnyType,
+    TileValueOfAnyType,
+    TileValueAndGradOfAnyType,
+    LossOfAnyType,
+    LossAndGradOfAnyType,
+    TileLossOfAnyType,
+    TileLossAndGradOfAnyType,
 }
 
 impl Kernel {
@@ -61,6 +71,16 @@ impl Kernel {
         Kernel::GeneralWeights,
         Kernel::GeneralTotals,
         Kernel::GeneralReduce,
+        Kernel::ValueOfAnyType,
+        Kernel::ForwardOfAnyType,
+        Kernel::BackwardOfAnyType,
+        Kernel::ValueAndGradOfAnyType,
+        Kernel::TileValueOfAnyType,
+        Kernel::TileValueAndGradOfAnyType,
+        Kernel::LossOfAnyType,
+        Kernel::LossAndGradOfAnyType,
+        Kernel::TileLossOfAnyType,
+        Kernel::TileLossAndGradOfAnyType,
     ];
 
     pub(crate) fn index(self) -> usize {
@@ -86,19 +106,49 @@ impl Kernel {
             Kernel::GeneralWeights => c"fssim_general_weights",
             Kernel::GeneralTotals => c"fssim_general_totals",
             Kernel::GeneralReduce => c"fssim_general_reduce",
+            Kernel::ValueOfAnyType => c"fssim_value_of_any_type",
+            Kernel::ForwardOfAnyType => c"fssim_forward_of_any_type",
+            Kernel::BackwardOfAnyType => c"fssim_backward_of_any_type",
+            Kernel::ValueAndGradOfAnyType => c"fssim_value_and_grad_of_any_type",
+            Kernel::TileValueOfAnyType => c"fssim_tile_value_of_any_type",
+            Kernel::TileValueAndGradOfAnyType => c"fssim_tile_value_and_grad_of_any_type",
+            Kernel::LossOfAnyType => c"fssim_loss_of_any_type",
+            Kernel::LossAndGradOfAnyType => c"fssim_loss_and_grad_of_any_type",
+            Kernel::TileLossOfAnyType => c"fssim_tile_loss_of_any_type",
+            Kernel::TileLossAndGradOfAnyType => c"fssim_tile_loss_and_grad_of_any_type",
+        }
+    }
+
+    /// The entry point of strips and tiles that does the same for elements of every type. The other is for f32 alone: most
+    /// images are, and code that converts would be in the way of theirs in the instruction cache.
+    fn of_any_type(self) -> Kernel {
+        match self {
+            Kernel::Value => Kernel::ValueOfAnyType,
+            Kernel::Forward => Kernel::ForwardOfAnyType,
+            Kernel::Backward => Kernel::BackwardOfAnyType,
+            Kernel::ValueAndGrad => Kernel::ValueAndGradOfAnyType,
+            Kernel::TileValue => Kernel::TileValueOfAnyType,
+            Kernel::TileValueAndGrad => Kernel::TileValueAndGradOfAnyType,
+            Kernel::Loss => Kernel::LossOfAnyType,
+            Kernel::LossAndGrad => Kernel::LossAndGradOfAnyType,
+            Kernel::TileLoss => Kernel::TileLossOfAnyType,
+            Kernel::TileLossAndGrad => Kernel::TileLossAndGradOfAnyType,
+            kernel => kernel,
         }
     }
 
     pub(super) fn threads(self) -> u32 {
         let threads = match self {
-            Kernel::Value
-            | Kernel::Forward
-            | Kernel::Backward
-            | Kernel::ValueAndGrad
-            | Kernel::Loss
-            | Kernel::LossAndGrad => STRIP_THREADS,
-            Kernel::TileValue | Kernel::TileLoss => TILE_VALUE_THREADS,
-            Kernel::TileValueAndGrad | Kernel::TileLossAndGrad => TILE_FUSED_THREADS,
+            Kernel::Value | Kernel::ValueOfAnyType => STRIP_THREADS,
+            Kernel::Forward | Kernel::ForwardOfAnyType => STRIP_THREADS,
+            Kernel::Backward | Kernel::BackwardOfAnyType => STRIP_THREADS,
+            Kernel::ValueAndGrad | Kernel::ValueAndGradOfAnyType => STRIP_THREADS,
+            Kernel::Loss | Kernel::LossOfAnyType => STRIP_THREADS,
+            Kernel::LossAndGrad | Kernel::LossAndGradOfAnyType => STRIP_THREADS,
+            Kernel::TileValue | Kernel::TileValueOfAnyType => TILE_VALUE_THREADS,
+            Kernel::TileLoss | Kernel::TileLossOfAnyType => TILE_VALUE_THREADS,
+            Kernel::TileValueAndGrad | Kernel::TileValueAndGradOfAnyType => TILE_FUSED_THREADS,
+            Kernel::TileLossAndGrad | Kernel::TileLossAndGradOfAnyType => TILE_FUSED_THREADS,
             Kernel::Reduce | Kernel::GeneralTotals | Kernel::GeneralReduce => REDUCE_THREADS,
             Kernel::GeneralMap | Kernel::GeneralMapNormalized | Kernel::GeneralGradient | Kernel::GeneralWeights => {
                 GENERAL_THREADS
@@ -110,11 +160,16 @@ impl Kernel {
     /// Dynamic shared memory; that of the general kernels depends on the window.
     fn shared_bytes(self) -> u32 {
         let bytes = match self {
-            Kernel::Value | Kernel::Forward | Kernel::Loss => VALUE_SHARED_BYTES,
-            Kernel::Backward => BACKWARD_SHARED_BYTES,
-            Kernel::ValueAndGrad | Kernel::LossAndGrad => FUSED_SHARED_BYTES,
-            Kernel::TileValue | Kernel::TileLoss => TILE_VALUE_SHARED_BYTES,
-            Kernel::TileValueAndGrad | Kernel::TileLossAndGrad => TILE_FUSED_SHARED_BYTES,
+            Kernel::Value | Kernel::ValueOfAnyType => VALUE_SHARED_BYTES,
+            Kernel::Forward | Kernel::ForwardOfAnyType => VALUE_SHARED_BYTES,
+            Kernel::Loss | Kernel::LossOfAnyType => VALUE_SHARED_BYTES,
+            Kernel::Backward | Kernel::BackwardOfAnyType => BACKWARD_SHARED_BYTES,
+            Kernel::ValueAndGrad | Kernel::ValueAndGradOfAnyType => FUSED_SHARED_BYTES,
+            Kernel::LossAndGrad | Kernel::LossAndGradOfAnyType => FUSED_SHARED_BYTES,
+            Kernel::TileValue | Kernel::TileValueOfAnyType => TILE_VALUE_SHARED_BYTES,
+            Kernel::TileLoss | Kernel::TileLossOfAnyType => TILE_VALUE_SHARED_BYTES,
+            Kernel::TileValueAndGrad | Kernel::TileValueAndGradOfAnyType => TILE_FUSED_SHARED_BYTES,
+            Kernel::TileLossAndGrad | Kernel::TileLossAndGradOfAnyType => TILE_FUSED_SHARED_BYTES,
             _ => 0,
         };
         bytes as u32
@@ -223,11 +278,7 @@ impl Planner<'_> {
         let Units { scales, range } = Units::new(self.problem);
         let squared = |factor: f64| (factor * range * range) as f32;
         let dtypes = self.problem.dtypes;
-        let pixel_mode = match dtypes {
-            [Dtype::F32, Dtype::F32] if scales == [1.0; 2] => PIXELS_PLAIN,
-            [Dtype::F32, Dtype::F32] => PIXELS_SCALED,
-            _ => PIXELS_CONVERTED,
-        };
+        let pixel_mode = if scales == [1.0; 2] { PIXELS_PLAIN } else { PIXELS_SCALED };
         let img1 = image(self.images[0], self.problem.img1, dtypes[0]);
         let img2 = image(self.images[1], self.problem.img2, dtypes[1]);
         let [img1, img2] = in_order([img1, img2], swapped);
@@ -400,6 +451,8 @@ impl Planner<'_> {
     /// Launches of a strip kernel over all planes; returns its blocks per plane.
     fn strips(&mut self, kernel: Kernel, params: StripParams) -> usize {
         let (kernel, cut) = Cut::fastest(self.problem, kernel, self.device, self.family);
+        let f32_alone = [params.img1, params.img2, params.grad].iter().all(|image| image.element == ELEMENT_F32);
+        let launched = if f32_alone { kernel } else { kernel.of_any_type() };
         let planes = self.problem.shape.planes();
         let planes_per_launch = (MAX_GRID / cut.blocks()).max(1);
         for first_plane in (0..planes).step_by(planes_per_launch) {
@@ -410,10 +463,10 @@ impl Planner<'_> {
                 Some(_) => DevicePtr(self.pixel_partials(cut.blocks()).0 + offset),
             };
             self.launches.push(Launch {
-                kernel,
+                kernel: launched,
                 grid: (count * cut.blocks()) as u32,
-                block: kernel.threads(),
-                shared_bytes: kernel.shared_bytes(),
+                block: launched.threads(),
+                shared_bytes: launched.shared_bytes(),
                 params: Params::Strip(StripParams {
                     partials: DevicePtr(params.partials.0 + offset),
                     pixel_partials,

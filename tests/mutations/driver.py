@@ -7,8 +7,8 @@ PLAN = [
         "shared-bytes",
         "src/cuda/plan.rs",
         "a block gets too little shared memory",
-        "Kernel::ValueAndGrad | Kernel::LossAndGrad => FUSED_SHARED_BYTES,",
-        "Kernel::ValueAndGrad | Kernel::LossAndGrad => FUSED_SHARED_BYTES - 512,",
+        "Kernel::ValueAndGrad | Kernel::ValueAndGradOfAnyType => FUSED_SHARED_BYTES,",
+        "Kernel::ValueAndGrad | Kernel::ValueAndGradOfAnyType => FUSED_SHARED_BYTES - 512,",
     ),
     Fault(
         "grad2-images",

@@ -39,8 +39,8 @@ BARRIERS = [
         "tile-pixels-barrier",
         "kernels/tile.cu",
         "no barrier between pixels and vertical moments",
-        "load_pixels<TILE>(p, tile, pixels, loss);\n    __syncthreads();",
-        "load_pixels<TILE>(p, tile, pixels, loss);",
+        "load_pixels<ELEMENTS, TILE>(p, tile, pixels, loss);\n    __syncthreads();",
+        "load_pixels<ELEMENTS, TILE>(p, tile, pixels, loss);",
         seeds=SEEDS,
     ),
     Fault(
