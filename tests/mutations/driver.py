@@ -4,6 +4,13 @@ from .fault import Fault, Suite
 
 PLAN = [
     Fault(
+        "kernel-for-f32",
+        "src/cuda/plan.rs",
+        "the kernel for f32 alone writes gradients of other types",
+        "[params.img1, params.img2, params.grad].iter()",
+        "[params.img1, params.img2].iter()",
+    ),
+    Fault(
         "shared-bytes",
         "src/cuda/plan.rs",
         "a block gets too little shared memory",
