@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::sync::OnceLock;
 
-use super::plan::{DeviceProperties, Kernel};
+use super::kernel::Kernel;
+use super::plan::DeviceProperties;
 use crate::geometry::*;
 use crate::problem::Problem;
 use crate::status::{Error, Result};

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::driver::{DeviceAttribute, DeviceHandle, Driver, KernelHandle};
 use super::images::Choice;
-use super::plan::{DeviceProperties, Kernel};
+use super::kernel::Kernel;
+use super::plan::DeviceProperties;
 use crate::status::{Error, Result};
 
 /// Dynamic shared memory that every kernel may use without asking.

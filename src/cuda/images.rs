@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use miniz_oxide::inflate::decompress_to_vec;
 
-use super::plan::Kernel;
+use super::kernel::Kernel;
 use crate::status::{Error, Result};
 
 /// A kernel's images: each holds this kernel alone.

@@ -10,6 +10,7 @@ mod device;
 mod driver;
 mod general;
 mod images;
+mod kernel;
 mod module;
 mod params;
 mod plan;
@@ -27,7 +28,8 @@ use context::{Allocation, CurrentContext, with_cleanup};
 use cut::Family;
 use device::Device;
 use driver::{Driver, LaunchShape, Stream, explained};
-use plan::{Kernel, Launch};
+use kernel::Kernel;
+use plan::Launch;
 pub(crate) use pointer::{locate, require_device, require_host, require_on};
 
 /// An address in device memory; 0 is none.

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::context::with_cleanup;
 use super::driver::{Driver, JitLog, KernelHandle, explained};
 use super::images::{self, Choice, Code};
-use super::plan::Kernel;
+use super::kernel::Kernel;
 use crate::status::{Error, Result};
 
 /// A handle for each kernel and image that has been loaded, by `Kernel::index` and `Choice::index`.

@@ -12,10 +12,10 @@ PLAN = [
     ),
     Fault(
         "shared-bytes",
-        "src/cuda/plan.rs",
+        "src/cuda/kernel.rs",
         "a block gets too little shared memory",
-        "Kernel::ValueAndGrad | Kernel::ValueAndGradOfAnyType => FUSED_SHARED_BYTES,",
-        "Kernel::ValueAndGrad | Kernel::ValueAndGradOfAnyType => FUSED_SHARED_BYTES - 512,",
+        'c"fssim_value_and_grad", STRIP_THREADS, FUSED_SHARED_BYTES,',
+        'c"fssim_value_and_grad", STRIP_THREADS, FUSED_SHARED_BYTES - 512,',
     ),
     Fault(
         "grad2-images",

@@ -8,8 +8,9 @@ mod bands;
 #[cfg(test)]
 mod tests;
 
+use super::kernel::Kernel;
 use super::params::{GeneralParams, GeneralReduceParams, Image, Params, WeightParams};
-use super::plan::{Kernel, Launch, MAX_GRID, Units, image};
+use super::plan::{Launch, MAX_GRID, Units, image};
 use super::{DevicePtr, Inputs, Operation};
 use crate::geometry::*;
 use crate::layout::{Dtype, Strides};

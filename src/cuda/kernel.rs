@@ -1,0 +1,86 @@
+//! The kernels' entry points and what a launch of each takes.
+
+use std::ffi::CStr;
+
+use crate::geometry::*;
+
+macro_rules! kernels {
+    ($($kernel:ident: $name:literal, $threads:ident, $shared_bytes:expr, $of_any_type:ident;)*) => {
+        /// An entry point of the kernels.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Kernel { $($kernel,)* }
+
+        impl Kernel {
+            pub(crate) const ALL: &'static [Kernel] = &[$(Kernel::$kernel,)*];
+
+            pub(crate) fn name(self) -> &'static CStr {
+                match self { $(Kernel::$kernel => $name,)* }
+            }
+
+            /// Threads of a block.
+            pub(super) fn threads(self) -> u32 {
+                match self { $(Kernel::$kernel => $threads as u32,)* }
+            }
+
+            /// Bytes of dynamic shared memory of a block; not of the general kernels, where they depend on the window.
+            pub(super) fn shared_bytes(self) -> u32 {
+                match self { $(Kernel::$kernel => $shared_bytes as u32,)* }
+            }
+
+            /// The entry point that does the same for elements of every type. Of strips and tiles there is one for f32
+            /// alone: most images are, and code that converts would be in the way of theirs in the instruction cache.
+            pub(super) fn of_any_type(self) -> Kernel {
+                match self { $(Kernel::$kernel => Kernel::$of_any_type,)* }
+            }
+        }
+    };
+}
+
+// Kernel: its name in the PTX, threads, shared bytes, the kernel that does the same for every element type.
+kernels! {
+    Value: c"fssim_value", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;
+    Forward: c"fssim_forward", STRIP_THREADS, VALUE_SHARED_BYTES, ForwardOfAnyType;
+    Backward: c"fssim_backward", STRIP_THREADS, BACKWARD_SHARED_BYTES, BackwardOfAnyType;
+    ValueAndGrad: c"fssim_value_and_grad", STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradOfAnyType;
+    Loss: c"fssim_loss", STRIP_THREADS, VALUE_SHARED_BYTES, LossOfAnyType;
+    LossAndGrad: c"fssim_loss_and_grad", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradOfAnyType;
+
+    ValueOfAnyType: c"fssim_value_of_any_type", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;
+    ForwardOfAnyType: c"fssim_forward_of_any_type", STRIP_THREADS, VALUE_SHARED_BYTES, ForwardOfAnyType;
+    BackwardOfAnyType: c"fssim_backward_of_any_type", STRIP_THREADS, BACKWARD_SHARED_BYTES, BackwardOfAnyType;
+    ValueAndGradOfAnyType: c"fssim_value_and_grad_of_any_type",
+        STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradOfAnyType;
+    LossOfAnyType: c"fssim_loss_of_any_type", STRIP_THREADS, VALUE_SHARED_BYTES, LossOfAnyType;
+    LossAndGradOfAnyType: c"fssim_loss_and_grad_of_any_type", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradOfAnyType;
+
+    TileValue: c"fssim_tile_value", TILE_VALUE_THREADS, TILE_VALUE_SHARED_BYTES, TileValueOfAnyType;
+    TileValueAndGrad: c"fssim_tile_value_and_grad",
+        TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileValueAndGradOfAnyType;
+    TileLoss: c"fssim_tile_loss", TILE_VALUE_THREADS, TILE_VALUE_SHARED_BYTES, TileLossOfAnyType;
+    TileLossAndGrad: c"fssim_tile_loss_and_grad", TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileLossAndGradOfAnyType;
+
+    TileValueOfAnyType: c"fssim_tile_value_of_any_type",
+        TILE_VALUE_THREADS, TILE_VALUE_SHARED_BYTES, TileValueOfAnyType;
+    TileValueAndGradOfAnyType: c"fssim_tile_value_and_grad_of_any_type",
+        TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileValueAndGradOfAnyType;
+    TileLossOfAnyType: c"fssim_tile_loss_of_any_type",
+        TILE_VALUE_THREADS, TILE_VALUE_SHARED_BYTES, TileLossOfAnyType;
+    TileLossAndGradOfAnyType: c"fssim_tile_loss_and_grad_of_any_type",
+        TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileLossAndGradOfAnyType;
+
+    Reduce: c"fssim_reduce", REDUCE_THREADS, 0, Reduce;
+
+    GeneralMap: c"fssim_general_map", GENERAL_THREADS, 0, GeneralMap;
+    GeneralMapNormalized: c"fssim_general_map_normalized", GENERAL_THREADS, 0, GeneralMapNormalized;
+    GeneralGradient: c"fssim_general_gradient", GENERAL_THREADS, 0, GeneralGradient;
+    GeneralWeights: c"fssim_general_weights", GENERAL_THREADS, 0, GeneralWeights;
+    GeneralTotals: c"fssim_general_totals", REDUCE_THREADS, 0, GeneralTotals;
+    GeneralReduce: c"fssim_general_reduce", REDUCE_THREADS, 0, GeneralReduce;
+}
+
+impl Kernel {
+    /// Its place in ALL.
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+}
