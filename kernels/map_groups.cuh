@@ -39,7 +39,7 @@ struct MapPixels {
 
     // Offset of pixel i in the dense map and in an upstream gradient of the same shape.
     __device__ __forceinline__ long long map_offset(int i, int j = 0) const {
-        const long long first = static_cast<long long>(plane) * (p.map_bottom - p.map_top) + (row + j - p.map_top);
+        const long long first = static_cast<long long>(plane) * p.map_rows + (row + j - p.map_top);
         return first * (p.map_right - p.map_left) + (column + i - p.map_left);
     }
 

@@ -20,8 +20,9 @@ struct Image {
 struct StripParams {
     Image img1;    // images of shape (planes / channels, channels, height, width)
     Image img2;
-    Image grad;         // gradient of img1
-    float* map;         // NULL, or the dense SSIM map [planes][map_bottom - map_top][map_right - map_left]
+    Image grad;    // gradient of img1, whose row 0 is that of the images, in memory or not
+    float*
+        map;    // NULL, or the dense SSIM map [planes][map_rows][map_right - map_left], row 0 being map_top, in memory or not
     float* saved_pu;    // saved partial planes [planes][height][saved_pitch]; NULL: not kept
     float* saved_pv;
     float* saved_mean1;    // for the gradient of img1
@@ -33,10 +34,13 @@ struct StripParams {
     int channels;
     int height;
     int width;
-    int map_top;    // the map covers rows [map_top, map_bottom) and columns [map_left, map_right)
+    int own_begin;    // rows whose sums and gradients belong to this launch
+    int own_end;
+    int map_top;    // rows [map_top, map_bottom) and columns [map_left, map_right) have an SSIM
     int map_left;
     int map_bottom;
     int map_right;
+    int map_rows;    // of a plane of the map and of an upstream gradient of its shape
     int strips;
     int chunks;
     int chunk_rows;    // output rows of a chunk

@@ -46,8 +46,8 @@ struct Strip {
         const unsigned rest = blockIdx.x / p.strips;
         plane = p.first_plane + rest / p.chunks;
         column = strip * out_columns;
-        row = rest % p.chunks * p.chunk_rows;
-        row_end = min(row + p.chunk_rows, p.height);
+        row = p.own_begin + rest % p.chunks * p.chunk_rows;
+        row_end = min(row + p.chunk_rows, p.own_end);
     }
 
     // Stages that take the rows from `halo` before to the end of the output, as far behind as a filter lags.

@@ -103,7 +103,7 @@ impl Cut {
     fn tiles(problem: &Problem) -> Cut {
         let chunk_rows = TILE_ROWS as usize;
         let strips = problem.shape.w.div_ceil(TILE_COLUMNS as usize);
-        Cut { strips, chunks: problem.shape.h.div_ceil(chunk_rows), chunk_rows }
+        Cut { strips, chunks: problem.owned_rows.1.div_ceil(chunk_rows), chunk_rows }
     }
 
     /// The number of chunks that finishes first, by waves of blocks times the rows that a block walks, halo included, and
@@ -118,7 +118,7 @@ impl Cut {
             Kernel::Backward => (STRIP_COLUMNS, halo, BACKWARD_BLOCKS_PER_MULTIPROCESSOR),
             _ => (STRIP_COLUMNS, halo, STRIP_BLOCKS_PER_MULTIPROCESSOR),
         };
-        let (planes, height) = (problem.shape.planes(), problem.shape.h);
+        let (planes, height) = (problem.shape.planes(), problem.owned_rows.1);
         let strips = problem.shape.w.div_ceil(columns as usize);
         let slots = (device.multiprocessors.max(1) * resident) as usize;
         let fewest = height.div_ceil(MAX_CHUNK_ROWS);
@@ -139,7 +139,7 @@ impl Cut {
 /// the finest cut.
 pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
     let strips = problem.shape.w.div_ceil(FUSED_STRIP_COLUMNS.min(STRIP_COLUMNS) as usize);
-    let blocks = (strips * problem.shape.h.div_ceil(MIN_CHUNK_ROWS)).max(Cut::tiles(problem).blocks());
+    let blocks = (strips * problem.owned_rows.1.div_ceil(MIN_CHUNK_ROWS)).max(Cut::tiles(problem).blocks());
     2 * problem.shape.planes() * blocks * size_of::<f64>()
 }
 

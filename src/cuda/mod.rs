@@ -123,7 +123,7 @@ pub(crate) fn refuse_unsupported(problem: &Problem, upstream: bool) -> Result<()
 /// Bytes of workspace that any call of this problem needs, on any device.
 pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
     let strips_or_tiles = cut::workspace_bytes(problem);
-    if problem.keeps_partials() && Family::current() != Ok(Family::General) {
+    if plan::suits_strips(problem) && Family::current() != Ok(Family::General) {
         return strips_or_tiles;
     }
     strips_or_tiles.max(general::workspace_bytes(problem))

@@ -37,10 +37,13 @@ pub(crate) struct StripParams {
     pub channels: i32,
     pub height: i32,
     pub width: i32,
+    pub own_begin: i32,
+    pub own_end: i32,
     pub map_top: i32,
     pub map_left: i32,
     pub map_bottom: i32,
     pub map_right: i32,
+    pub map_rows: i32,
     pub strips: i32,
     pub chunks: i32,
     pub chunk_rows: i32,
@@ -250,8 +253,8 @@ mod tests {
             Image { data, stride_n, stride_c, stride_h, stride_w, element, element_bytes }
             StripParams {
                 img1, img2, grad, map, saved_pu, saved_pv, saved_mean1, saved_mean2, upstream, partials,
-                pixel_partials, first_plane, channels, height, width, map_top, map_left, map_bottom, map_right, strips, chunks, chunk_rows,
-                saved_pitch, upstream_mode, planes_per_group, pixel_mode, pixel_loss, scale1, scale2, two_c1,
+                pixel_partials, first_plane, channels, height, width, own_begin, own_end, map_top, map_left, map_bottom, map_right,
+                map_rows, strips, chunks, chunk_rows, saved_pitch, upstream_mode, planes_per_group, pixel_mode, pixel_loss, scale1, scale2, two_c1,
                 two_c2, origin_squares, bright, grad_scale, pixel_grad_scale, map_base, map_scale, taps, tap_tails,
             }
             ReduceParams { partials, out, per_group, base, scale }

@@ -8,6 +8,7 @@ use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
 use crate::loss::{Loss, PixelLoss};
 use crate::problem::{Output, Problem, Reduction};
+use crate::window::WindowShape;
 
 /// What of a device decides how work is cut up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,14 +33,24 @@ pub(crate) struct Launch {
 /// The most blocks of one launch.
 pub(super) const MAX_GRID: usize = i32::MAX as usize;
 
+/// Whether strips and tiles compute this.
+pub(super) fn suits_strips(problem: &Problem) -> bool {
+    let window = &problem.window;
+    window.default_size().is_some() && window.shape() == WindowShape::Gaussian && problem.mask.is_none()
+}
+
 /// Whether the general kernels do this, and not those that are tuned for the default window. `saved` is made and read by
 /// strips alone, whatever the family.
 fn is_general(problem: &Problem, operation: &Operation, family: Family) -> bool {
-    let keeps_partials = matches!(
-        *operation,
-        Operation::Forward { saved, .. } | Operation::Backward { saved, .. } if saved != DevicePtr::NULL
-    );
-    !problem.keeps_partials() || (family == Family::General && !keeps_partials)
+    let keeps_partials = problem.keeps_partials() && saved_of(operation) != DevicePtr::NULL;
+    !suits_strips(problem) || (family == Family::General && !keeps_partials)
+}
+
+fn saved_of(operation: &Operation) -> DevicePtr {
+    match *operation {
+        Operation::Forward { saved, .. } | Operation::Backward { saved, .. } => saved,
+        Operation::ValueAndGrad { .. } | Operation::Loss { .. } => DevicePtr::NULL,
+    }
 }
 
 /// The launches of a call, in order.
@@ -59,10 +70,12 @@ pub(crate) fn plan(
         Operation::Loss { terms, .. } => (Some(terms), Loss::dissimilarity(problem)),
         _ => (None, problem.output),
     };
+    // Where backward computes everything again there is nothing in `saved`, not even room.
+    let saved = if problem.keeps_partials() { saved_of(operation) } else { DevicePtr::NULL };
     let launches = Vec::with_capacity(4);
     let mut planner = Planner { problem, images, workspace, device, family, loss, output, launches };
     match *operation {
-        Operation::Forward { ssim, saved } => {
+        Operation::Forward { ssim, .. } => {
             let kernel = if saved == DevicePtr::NULL { Kernel::Value } else { Kernel::Forward };
             let params = StripParams { map: planner.map_of(ssim), ..planner.with_saved(planner.params(false), saved) };
             planner.value(kernel, params, ssim);
@@ -70,10 +83,10 @@ pub(crate) fn plan(
         Operation::ValueAndGrad { ssim, grads } => {
             planner.fused(Kernel::ValueAndGrad, grads, DevicePtr::NULL, Some(ssim));
         }
-        Operation::Backward { saved: DevicePtr::NULL, grad_ssim, grads } => {
+        Operation::Backward { grad_ssim, grads, .. } if saved == DevicePtr::NULL => {
             planner.fused(Kernel::ValueAndGrad, grads, grad_ssim, None);
         }
-        Operation::Backward { saved, grad_ssim, grads } => {
+        Operation::Backward { grad_ssim, grads, .. } => {
             let params = planner.with_saved(planner.params(false), saved);
             for (swapped, grad) in wanted(grads) {
                 let mean = if swapped { params.saved_mean2 } else { params.saved_mean1 };
@@ -117,7 +130,8 @@ impl Planner<'_> {
     /// The arguments that do not depend on the operation. `swapped`: the images change roles, for the gradient of img2.
     fn params(&self, swapped: bool) -> StripParams {
         let taps = self.problem.window.default_size().expect("refuse_unsupported let this size through");
-        let Problem { shape, map, c1, c2, .. } = *self.problem;
+        let Problem { shape, map, c1, c2, owned_rows: (first_row, rows), .. } = *self.problem;
+        let present = self.problem.present();
         let Units { scales, range } = Units::new(self.problem);
         let squared = |factor: f64| (factor * range * range) as f32;
         let dtypes = self.problem.dtypes;
@@ -142,10 +156,13 @@ impl Planner<'_> {
             channels: shape.c as i32,
             height: shape.h as i32,
             width: shape.w as i32,
-            map_top: map.top as i32,
-            map_left: map.left as i32,
-            map_bottom: map.bottom() as i32,
-            map_right: map.right() as i32,
+            own_begin: first_row as i32,
+            own_end: (first_row + rows) as i32,
+            map_top: present.top as i32,
+            map_left: present.left as i32,
+            map_bottom: present.bottom() as i32,
+            map_right: present.right() as i32,
+            map_rows: map.height as i32,
             strips: 0,
             chunks: 0,
             chunk_rows: 0,
@@ -191,13 +208,20 @@ impl Planner<'_> {
             _ => UPSTREAM_GROUP,
         };
         StripParams {
-            grad: image(grad, *strides, dtype),
+            grad: self.gradient(grad, *strides, dtype),
             upstream,
             upstream_mode,
             grad_scale: (share * self.problem.mean_factor() * self.output.scale() * scale) as f32,
             pixel_grad_scale: (pixel_factor * self.problem.pixel_factor() * pixel_scale) as f32,
             ..self.params(swapped)
         }
+    }
+
+    /// A gradient, which begins with the first owned row: at the address that row 0 of the images would have.
+    fn gradient(&self, grad: DevicePtr, strides: Strides, dtype: Dtype) -> Image {
+        let first = image(grad, strides, dtype);
+        let above = first.stride_h as u64 * self.problem.owned_rows.0 as u64;
+        Image { data: DevicePtr(grad.0.wrapping_sub(above)), ..first }
     }
 
     /// Splits `saved` into its planes: those of u^2 and v^2, then the mean part of each gradient that it serves.
@@ -218,9 +242,28 @@ impl Planner<'_> {
         }
     }
 
-    /// Where the map goes: to `ssim` itself if nothing is reduced, else nowhere.
+    /// Where the map goes: to `ssim` itself if nothing is reduced, else nowhere. It begins with the first owned row: at the
+    /// address that the first row with an SSIM would have.
     fn map_of(&self, ssim: DevicePtr) -> DevicePtr {
-        if self.problem.reduction == Reduction::Map { ssim } else { DevicePtr::NULL }
+        if self.problem.reduction != Reduction::Map {
+            return DevicePtr::NULL;
+        }
+        let rows_above = self.problem.map.top - self.problem.present().top;
+        DevicePtr(ssim.0.wrapping_sub((rows_above * self.problem.map.width * size_of::<f32>()) as u64))
+    }
+
+    /// The SSIM of the group's map if no pixel differs. That of a shard is its share of it.
+    fn value_of_equals(&self) -> f64 {
+        let share = match self.problem.shard {
+            None => 1.0,
+            Some(_) => self.problem.mean_factor() * self.group_pixels(),
+        };
+        self.output.of(1.0) * share
+    }
+
+    /// Map pixels of this launch that are averaged.
+    fn group_pixels(&self) -> f64 {
+        (self.problem.planes_per_group() * self.problem.map_pixels()) as f64
     }
 
     /// The single pass, once for each gradient; the value comes with the first.
@@ -249,7 +292,7 @@ impl Planner<'_> {
                     partials: self.workspace,
                     out: value,
                     per_group: per_group as i64,
-                    base: self.output.of(1.0),
+                    base: self.value_of_equals(),
                     scale: self.problem.mean_factor() * self.output.scale(),
                 }),
             ),
@@ -266,7 +309,7 @@ impl Planner<'_> {
                         out: value,
                         per_group: per_group as i64,
                         divisor: 0.0,
-                        map_weight: 1.0 / self.problem.mean_factor(),
+                        map_weight: self.group_pixels(),
                         map_total: 1.0 / self.problem.mean_factor(),
                         pixel_total: 1.0 / (self.problem.pixel_factor() * unit),
                         base: self.output.of(1.0),

@@ -14,6 +14,7 @@ struct Cpu;
 impl Backend for Cpu {
     const MAP_TOLERANCE: f64 = VALUE_TOLERANCE;
     const CONSTANT_GRADIENT_TOLERANCE: f64 = GRADIENT_TOLERANCE;
+    const CUT_TOLERANCE: f64 = 0.0;
 
     fn run(&self, call: Call<'_>) -> Outcome {
         let [n, c, h, w] = call.size.map(|size| size as i64);

@@ -25,6 +25,7 @@ fn bytes(weights: &[u8]) -> Floats {
 impl Backend for Cuda {
     const MAP_TOLERANCE: f64 = 5e-6;
     const CONSTANT_GRADIENT_TOLERANCE: f64 = 1e-3;
+    const CUT_TOLERANCE: f64 = 1e-6;
 
     fn run(&self, call: Call<'_>) -> Outcome {
         let [n, c, h, w] = call.size.map(|size| size as i64);

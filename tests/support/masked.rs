@@ -59,6 +59,9 @@ pub trait Backend {
     const MAP_TOLERANCE: f64;
     /// What it promises for the gradients of constant images.
     const CONSTANT_GRADIENT_TOLERANCE: f64;
+    /// How far gradients under the default window may move, as a share of their norm, when an image is cut into shards in
+    /// another way; 0: they are the same bits.
+    const CUT_TOLERANCE: f64;
 
     /// Makes the call, which must succeed.
     fn run(&self, call: Call<'_>) -> Outcome;
@@ -482,7 +485,7 @@ fn sharded(
     all
 }
 
-pub fn shards_add_up_to_the_whole(backend: &impl Backend, tries: usize) {
+pub fn shards_add_up_to_the_whole<B: Backend>(backend: &B, tries: usize) {
     let mut random = Random::new(5);
     for (size, padding, window) in [
         ([1, 2, 70, 40], Padding::Same, Window::Gaussian(11)),
@@ -505,8 +508,11 @@ pub fn shards_add_up_to_the_whole(backend: &impl Backend, tries: usize) {
             cuts.sort_unstable();
             cuts.dedup();
             let parts = sharded(backend, [&x, &y], size, &options, None, &cuts);
-            // Gradients are the same bits however the image is cut.
-            assert_eq!(parts.grads, whole.grads, "{size:?} {padding:?} {cuts:?}");
+            let tolerance = if window == Window::Gaussian(11) { B::CUT_TOLERANCE } else { 0.0 };
+            for (part, whole) in parts.grads.iter().zip(&whole.grads) {
+                let error = relative_error(part, &to_f64(whole));
+                assert!(error <= tolerance, "{size:?} {padding:?} {cuts:?}: a gradient moves by {error:.2e}");
+            }
             for (part, whole) in parts.values.iter().zip(&whole.values) {
                 assert!((part - whole).abs() <= 2e-7, "{size:?} {padding:?} {cuts:?}: {part} {whole}");
             }
