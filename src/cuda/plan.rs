@@ -433,7 +433,8 @@ pub(super) fn image(data: DevicePtr, strides: Strides, dtype: Dtype) -> Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::{Options, Shape};
+    use crate::problem::{Options, Padding, Shape};
+    use crate::shard::Shard;
 
     const H200: DeviceProperties =
         DeviceProperties { ordinal: 0, multiprocessors: 132, compute_capability: (9, 0), max_shared_bytes: 232_448 };
@@ -447,6 +448,29 @@ mod tests {
     fn value_and_grad(problem: &Problem) -> Vec<Launch> {
         let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr::NULL] };
         plan(problem, INPUTS, &operation, DevicePtr(256), &H200, Family::Fastest)
+    }
+
+    #[test]
+    fn a_shard_has_the_rows_that_it_owns() {
+        let shard = Some(Shard { rows_above: 10, rows_below: 12, height: 100, divisor: None });
+        let options = Options { shard, reduction: Reduction::Map, padding: Padding::Valid, ..Options::default() };
+        let problem = Problem::new(Shape::new(1, 2, 52, 20).unwrap(), &options).unwrap();
+        let [ssim, grad, saved] = [1 << 20, 2 << 20, 3 << 20].map(DevicePtr);
+        let plan = |operation| plan(&problem, INPUTS, &operation, DevicePtr(256), &H200, Family::Strips);
+
+        let launches = plan(Operation::ValueAndGrad { ssim, grads: [grad, DevicePtr::NULL] });
+        let params = strip_params(&launches[0]);
+        assert_eq!((params.height, params.own_begin, params.own_end), (52, 10, 40));
+        assert_eq!((params.map_top, params.map_bottom, params.map_rows), (5, 47, 30));
+        // Row 10 of the images is row 0 of both, the map's first being row 5.
+        assert_eq!(params.grad.data.0 + 10 * 20 * 4, grad.0);
+        assert_eq!(params.map.0 + 5 * 10 * 4, ssim.0);
+
+        let launches = plan(Operation::Forward { ssim, saved });
+        assert_eq!(launches.iter().map(|launch| launch.kernel).collect::<Vec<_>>(), [Kernel::Value]);
+        let grads = [grad, DevicePtr::NULL];
+        let launches = plan(Operation::Backward { saved, grad_ssim: DevicePtr::NULL, grads });
+        assert_eq!(launches.iter().map(|launch| launch.kernel).collect::<Vec<_>>(), [Kernel::ValueAndGrad]);
     }
 
     fn strip_params(launch: &Launch) -> StripParams {

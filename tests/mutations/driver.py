@@ -102,6 +102,42 @@ PLAN = [
         "    2 * problem.shape.planes() * blocks * size_of::<f64>()\n}",
         "    problem.shape.planes() * blocks * size_of::<f64>()\n}",
     ),
+    Fault(
+        "shard-gradient",
+        "src/cuda/plan.rs",
+        "the gradient of a shard begins with the first row in memory",
+        "Image { data: DevicePtr(grad.0.wrapping_sub(above)), ..first }",
+        "Image { data: DevicePtr(grad.0 + above * 0), ..first }",
+    ),
+    Fault(
+        "shard-map",
+        "src/cuda/plan.rs",
+        "the map of a shard begins with the first row in memory",
+        "let rows_above = self.problem.map.top - self.problem.present().top;",
+        "let rows_above = 0;",
+    ),
+    Fault(
+        "shard-neighbours",
+        "src/cuda/plan.rs",
+        "the gradient of a shard leaves out the map of rows that others own",
+        "let present = self.problem.present();",
+        "let present = self.problem.map;",
+    ),
+    Fault(
+        "shard-share",
+        "src/cuda/plan.rs",
+        "each shard has the SSIM of the whole image",
+        "Some(_) => self.problem.mean_factor() * self.group_pixels(),",
+        "Some(_) => 1.0,",
+    ),
+    Fault(
+        "shard-saved",
+        "src/cuda/plan.rs",
+        "a shard's forward keeps partial derivatives where there is no room",
+        "let saved = if problem.keeps_partials() { saved_of(operation) } else { DevicePtr::NULL };",
+        "let saved = saved_of(operation);",
+        suite=Suite.UNIT,
+    ),
 ]
 
 DRIVER = [

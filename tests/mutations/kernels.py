@@ -219,8 +219,8 @@ EDGES = [
         "chunk-rows",
         "kernels/strip.cuh",
         "a chunk ends a row early",
-        "row_end = min(row + p.chunk_rows, p.height)",
-        "row_end = min(row + p.chunk_rows - 1, p.height)",
+        "row_end = min(row + p.chunk_rows, p.own_end)",
+        "row_end = min(row + p.chunk_rows - 1, p.own_end)",
     ),
     Fault(
         "strip-index",
@@ -263,6 +263,27 @@ EDGES = [
         "one row below the map counts as part of it",
         "in_range(row, p.map_top, p.map_bottom)",
         "in_range(row, p.map_top, p.map_bottom + 1)",
+    ),
+    Fault(
+        "shard-rows",
+        "kernels/strip.cuh",
+        "the rows of a shard begin with those in memory",
+        "row = p.own_begin + rest % p.chunks * p.chunk_rows;",
+        "row = rest % p.chunks * p.chunk_rows;",
+    ),
+    Fault(
+        "shard-end",
+        "kernels/strip.cuh",
+        "the rows of a shard end with those in memory",
+        "row_end = min(row + p.chunk_rows, p.own_end)",
+        "row_end = min(row + p.chunk_rows, p.height)",
+    ),
+    Fault(
+        "shard-map-planes",
+        "kernels/map_groups.cuh",
+        "planes of a shard's map are as far apart as its rows in memory",
+        "static_cast<long long>(plane) * p.map_rows",
+        "static_cast<long long>(plane) * (p.map_bottom - p.map_top)",
     ),
     Fault(
         "clear-rows",

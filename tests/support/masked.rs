@@ -450,6 +450,7 @@ fn sharded(
     let [n, c, h, w] = size;
     let halo = options.window_size as usize - 1;
     let mut all = Outcome { values: vec![0.0; 3], grads: [vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]] };
+    let mut ssim = 0.0;
     for rows in cuts.windows(2) {
         let (first, end) = (rows[0], rows[1]);
         let (top, bottom) = (first.saturating_sub(halo), (end + halo).min(h));
@@ -479,9 +480,13 @@ fn sharded(
             }
         }
         // The value alone is that part of the loss.
-        let value = backend.run(Call { function: Function::ValueAndGrad, values: 1, ..call }).values[0];
+        let call = Call { function: Function::ValueAndGrad, values: 1, ..call };
+        let value = backend.run(call).values[0];
         assert!((value - got.values[2]).abs() <= 1e-7, "{value} {}", got.values[2]);
+        let options = fssim_options { output: 0, ..call.options };
+        ssim += backend.run(Call { options, ..call }).values[0];
     }
+    assert!((ssim - (1.0 - all.values[2])).abs() <= 1e-6, "{ssim} {}", all.values[2]);
     all
 }
 
