@@ -18,6 +18,7 @@ mod pixels;
 mod problem;
 mod shard;
 mod status;
+mod units;
 mod window;
 
 #[allow(dead_code, reason = "a constant may matter to the kernels alone")]

@@ -243,8 +243,6 @@ pub struct Problem {
     pub reduction: Reduction,
     /// What of SSIM is returned.
     pub output: Output,
-    /// 1/L. The CPU multiplies pixels by it on load, CUDA by the nearest power of two.
-    pub inv_range: f32,
     /// k1^2, the constant C1 for a range of 1.
     pub c1: f32,
     /// k2^2, the constant C2 for a range of 1.
@@ -291,8 +289,7 @@ impl Problem {
                 return Err(Error::Option(format!("{name} is {value}; its square must be a normal f32")));
             }
         }
-        let inv_range = (1.0 / options.data_range) as f32;
-        if !inv_range.is_normal() {
+        if !((1.0 / options.data_range) as f32).is_normal() {
             return Err(Error::Option(format!(
                 "data_range is {}; its reciprocal must be a normal f32",
                 options.data_range
@@ -323,7 +320,6 @@ impl Problem {
             owned_rows,
             reduction: options.reduction,
             output: options.output,
-            inv_range,
             c1,
             c2,
             constants: Constants {

@@ -16,6 +16,7 @@ use crate::layout::{Dtype, Sink, Source, Strides};
 use crate::loss::Loss;
 use crate::problem::{Output, Problem, Reduction};
 use crate::status::Result;
+use crate::units::Units;
 
 /// Pixels that are worth a thread of their own: some 50 microseconds of work, the price of starting one.
 const PIXELS_PER_THREAD: usize = 1 << 16;
@@ -130,7 +131,7 @@ fn gradient_factors(problem: &Problem, scale: f64) -> [f64; 2] {
 
 /// What pixels are multiplied by on load.
 fn pixel_factors(problem: &Problem) -> [f32; 2] {
-    problem.scales.map(|scale| (scale / problem.constants.data_range) as f32)
+    Units::new(problem).scales.map(|scale| scale as f32)
 }
 
 /// A job that reads the images and writes nothing yet.

@@ -1,5 +1,5 @@
-//! Reads rows of both images, of any dtype, into tiles of u = x + y and v = x - y, scaled to a range of 1, zero outside the image, and
-//! relative to a pixel of the tile.
+//! Reads rows of both images, of any dtype, into tiles of u = x + y and v = x - y, in the units of the march
+//! ([`crate::units`]), zero outside the image, and relative to a pixel of the tile.
 
 use super::convert;
 use super::pixel::Shift;
@@ -14,11 +14,17 @@ pub(super) struct Images<'a> {
     pub(super) img1: Source<'a>,
     pub(super) img2: Source<'a>,
     pub(super) shape: Shape,
-    /// What the pixels of img1 and img2 are multiplied by: their scale over the data range.
+    /// What the pixels of img1 and img2 are multiplied by.
     pub(super) factors: [f32; 2],
 }
 
 impl Images<'_> {
+    /// Whether a product with one of the factors rounds: they are no powers of two.
+    fn products_round(&self) -> bool {
+        const FRACTION: u32 = (1 << (f32::MANTISSA_DIGITS - 1)) - 1;
+        self.factors.iter().any(|factor| factor.to_bits() & FRACTION != 0)
+    }
+
     /// Exchanges img1 and img2.
     pub(super) fn swap(&mut self) {
         std::mem::swap(&mut self.img1, &mut self.img2);
@@ -38,7 +44,7 @@ pub(super) struct Window {
     pub(super) slot: usize,
 }
 
-/// Fills one slot of each of `inputs`. EXACT: with what rounding loses of x - y.
+/// Fills one slot of each of `inputs`. EXACT: with what rounding loses of x - y and of the products in it.
 ///
 /// # Safety
 /// The processor has V's instructions; the plane is inside the shape of both images.
@@ -49,9 +55,10 @@ pub(super) unsafe fn load<V: Vector, const EXACT: bool>(images: &Images<'_>, win
     unsafe {
         // What the innermost loop would ask for each vector is decided here.
         match [images.img1.column_bytes(), images.img2.column_bytes()] {
-            [4, 4] if f32s => load_rows::<V, EXACT, true, 1>(images, window, inputs),
-            _ if f32s => load_rows::<V, EXACT, true, ANY>(images, window, inputs),
-            _ => load_rows::<V, EXACT, false, ANY>(images, window, inputs),
+            _ if EXACT && images.products_round() => load_rows::<V, EXACT, true, false, ANY>(images, window, inputs),
+            [4, 4] if f32s => load_rows::<V, EXACT, false, true, 1>(images, window, inputs),
+            _ if f32s => load_rows::<V, EXACT, false, true, ANY>(images, window, inputs),
+            _ => load_rows::<V, EXACT, false, false, ANY>(images, window, inputs),
         }
     }
 }
@@ -82,9 +89,9 @@ impl Row {
     }
 }
 
-/// F32: both images are of f32. STRIDE: of the columns of both.
+/// ROUNDS: so do products with the factors. F32: both images are of f32. STRIDE: of the columns of both.
 #[inline(always)]
-unsafe fn load_rows<V: Vector, const EXACT: bool, const F32: bool, const STRIDE: usize>(
+unsafe fn load_rows<V: Vector, const EXACT: bool, const ROUNDS: bool, const F32: bool, const STRIDE: usize>(
     images: &Images<'_>,
     window: Window,
     inputs: &mut [Input],
@@ -115,7 +122,7 @@ unsafe fn load_rows<V: Vector, const EXACT: bool, const F32: bool, const STRIDE:
             let y = Row::new::<STRIDE>(images.img2.at(n, c, row, column), dtypes[1]);
             for (at, input) in inputs[whole.clone()].iter_mut().enumerate() {
                 let at = (whole.start + at) * TILE - first;
-                sum_and_difference::<V, EXACT>(x.from(at), y.from(at), images.factors, input, window.slot, r);
+                sum_and_difference::<V, EXACT, ROUNDS>(x.from(at), y.from(at), images.factors, input, window.slot, r);
             }
             for g in (0..whole.start).chain(whole.end..inputs.len()) {
                 let (mut edge_x, mut edge_y) = ([0.0f32; TILE], [0.0f32; TILE]);
@@ -126,7 +133,7 @@ unsafe fn load_rows<V: Vector, const EXACT: bool, const F32: bool, const STRIDE:
                     }
                 }
                 let [x, y] = [&edge_x, &edge_y].map(|edge| Row::new::<1>((edge.as_ptr().cast(), 1), Dtype::F32));
-                sum_and_difference::<V, EXACT>(x, y, images.factors, &mut inputs[g], window.slot, r);
+                sum_and_difference::<V, EXACT, ROUNDS>(x, y, images.factors, &mut inputs[g], window.slot, r);
             }
         }
     }
@@ -147,7 +154,7 @@ unsafe fn shift(images: &Images<'_>, n: usize, c: usize, window: &Window, tile: 
     }
 }
 
-/// Fills a tile with x * scales[0] - y * scales[1], zero outside the image.
+/// Fills a tile with differences of pixels, in the units of the march, zero outside the image.
 ///
 /// # Safety
 /// The processor has V's instructions; the plane is inside the shape of both images.
@@ -156,26 +163,25 @@ pub(super) unsafe fn differences<V: Vector>(
     images: &Images<'_>,
     plane: (usize, usize),
     first: (isize, isize),
-    scales: [f32; 2],
     tile: &mut Tile,
 ) {
     let f32s = images.img1.dtype() == Dtype::F32 && images.img2.dtype() == Dtype::F32;
     // SAFETY: the caller's promise.
     unsafe {
         match [images.img1.column_bytes(), images.img2.column_bytes()] {
-            [4, 4] if f32s => tile_differences::<V, true, 1>(images, plane, first, scales, tile),
-            _ if f32s => tile_differences::<V, true, ANY>(images, plane, first, scales, tile),
-            _ => tile_differences::<V, false, ANY>(images, plane, first, scales, tile),
+            _ if images.products_round() => tile_differences::<V, true, false, ANY>(images, plane, first, tile),
+            [4, 4] if f32s => tile_differences::<V, false, true, 1>(images, plane, first, tile),
+            _ if f32s => tile_differences::<V, false, true, ANY>(images, plane, first, tile),
+            _ => tile_differences::<V, false, false, ANY>(images, plane, first, tile),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn tile_differences<V: Vector, const F32: bool, const STRIDE: usize>(
+unsafe fn tile_differences<V: Vector, const ROUNDS: bool, const F32: bool, const STRIDE: usize>(
     images: &Images<'_>,
     (n, c): (usize, usize),
     (top, left): (isize, isize),
-    scales: [f32; 2],
     tile: &mut Tile,
 ) {
     let Shape { h, w, .. } = images.shape;
@@ -195,19 +201,27 @@ unsafe fn tile_differences<V: Vector, const F32: bool, const STRIDE: usize>(
             if columns.len() == TILE {
                 let x = Row::new::<STRIDE>(images.img1.at(n, c, row, left as usize), dtypes[0]);
                 let y = Row::new::<STRIDE>(images.img2.at(n, c, row, left as usize), dtypes[1]);
+                let [factor_x, factor_y] = images.factors.map(|factor| V::splat(factor));
                 for lane in (0..TILE).step_by(V::LANES) {
                     let (from_x, from_y) = (x.from(lane), y.from(lane));
-                    let x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride).mul(V::splat(scales[0]));
-                    let y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride).mul(V::splat(scales[1]));
-                    x.sub(y).store(tile.0[r].as_mut_ptr().add(lane));
+                    let pixel_x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride);
+                    let pixel_y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride);
+                    let (x, y) = (pixel_x.mul(factor_x), pixel_y.mul(factor_y));
+                    let mut difference = x.sub(y);
+                    if ROUNDS {
+                        let lost_of_x = pixel_x.product_loss(factor_x, x);
+                        difference = difference.add(lost_of_x.sub(pixel_y.product_loss(factor_y, y)));
+                    }
+                    difference.store(tile.0[r].as_mut_ptr().add(lane));
                 }
                 continue;
             }
             for column in columns.clone() {
                 let at = (left + column as isize) as usize;
-                let x = convert::load_one(images.img1.at(n, c, row, at).0, dtypes[0]);
-                let y = convert::load_one(images.img2.at(n, c, row, at).0, dtypes[1]);
-                tile.0[r][column] = x * scales[0] - y * scales[1];
+                let x = f64::from(convert::load_one(images.img1.at(n, c, row, at).0, dtypes[0]));
+                let y = f64::from(convert::load_one(images.img2.at(n, c, row, at).0, dtypes[1]));
+                let [factor_x, factor_y] = images.factors.map(f64::from);
+                tile.0[r][column] = (x * factor_x - y * factor_y) as f32;
             }
         }
     }
@@ -215,7 +229,7 @@ unsafe fn tile_differences<V: Vector, const F32: bool, const STRIDE: usize>(
 
 /// x and y: TILE pixels or more, of row r of a tile.
 #[inline(always)]
-unsafe fn sum_and_difference<V: Vector, const EXACT: bool>(
+unsafe fn sum_and_difference<V: Vector, const EXACT: bool, const ROUNDS: bool>(
     x: Row,
     y: Row,
     factors: [f32; 2],
@@ -231,8 +245,9 @@ unsafe fn sum_and_difference<V: Vector, const EXACT: bool>(
         let (shift_u, shift_v) = (V::splat(shift.u), V::splat(shift.v));
         for lane in (0..TILE).step_by(V::LANES) {
             let (from_x, from_y) = (x.from(lane), y.from(lane));
-            let x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride).mul(factor_x);
-            let y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride).mul(factor_y);
+            let pixel_x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride);
+            let pixel_y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride);
+            let (x, y) = (pixel_x.mul(factor_x), pixel_y.mul(factor_y));
             x.add(y).sub(shift_u).store(u.as_mut_ptr().add(lane));
             let difference = x.sub(y);
             let mut relative = difference.sub(shift_v);
@@ -240,7 +255,11 @@ unsafe fn sum_and_difference<V: Vector, const EXACT: bool>(
                 // Knuth's two-sum: `lost` is what rounding x - y loses, which matters to the gradient where the images
                 // differ by a constant and by little else.
                 let minus_y = difference.sub(x);
-                let lost = x.sub(difference.sub(minus_y)).sub(y.add(minus_y));
+                let mut lost = x.sub(difference.sub(minus_y)).sub(y.add(minus_y));
+                if ROUNDS {
+                    let lost_of_x = pixel_x.product_loss(factor_x, x);
+                    lost = lost.add(lost_of_x.sub(pixel_y.product_loss(factor_y, y)));
+                }
                 relative = relative.add(lost);
             }
             relative.store(v.as_mut_ptr().add(lane));

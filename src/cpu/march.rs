@@ -25,6 +25,7 @@ use super::weights::{self, Group};
 use crate::layout::{Sink, Source};
 use crate::mask::Mask;
 use crate::problem::{Output, Problem};
+use crate::units::Units;
 
 /// What the gradient is multiplied by.
 pub(super) enum Upstream<'a> {
@@ -118,9 +119,10 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
     }
     // SAFETY: the caller's promise; the unit lies inside the grid of the problem.
     unsafe {
+        let units = Units::new(problem);
         let lanes = Lanes {
             taps: Taps::new(&problem.window.default_size().expect("is_plain was asked")),
-            constants: Constants::new(problem.c1, problem.c2),
+            constants: Constants::new([problem.c1, problem.c2].map(|c| units.squared(2.0 * f64::from(c)))),
         };
         let (mut sum, mut pixel_sum) = (V::zero_sum(), V::zero_sum());
         load::<V, M>(&job.images, input_rows(first_band, TILE), inputs);

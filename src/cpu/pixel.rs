@@ -61,9 +61,9 @@ impl<V: Vector> Constants<V> {
     /// # Safety
     /// The processor has V's instructions.
     #[inline(always)]
-    pub(super) unsafe fn new(c1: f32, c2: f32) -> Self {
+    pub(super) unsafe fn new([twice_c1, twice_c2]: [f32; 2]) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Constants { twice_c1: V::splat(2.0 * c1), twice_c2: V::splat(2.0 * c2) } }
+        unsafe { Constants { twice_c1: V::splat(twice_c1), twice_c2: V::splat(twice_c2) } }
     }
 }
 

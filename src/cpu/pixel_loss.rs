@@ -11,15 +11,14 @@ use super::tile::{TILE, Tile};
 use super::weights;
 use crate::loss::{Loss, PixelLoss};
 use crate::problem::{Problem, Region, Shape};
+use crate::units::Units;
 
 /// What a job computes beside SSIM.
 pub(super) struct PixelTerm {
     kind: PixelLoss,
-    /// What pixels are multiplied by before their difference is taken, and the difference afterwards. Pixels of one scale
-    /// are compared as they are.
-    scales: [f32; 2],
-    unit: f64,
-    /// What the derivative by the scaled difference is multiplied by for the first and the second gradient, beside what the
+    /// What differences of pixels in the units of the march are multiplied by.
+    unscale: f64,
+    /// What the derivative by that difference is multiplied by for the first and the second gradient, beside what the
     /// mean of its group divides by.
     factors: [f64; 2],
     /// Whether the gradient has a share of SSIM.
@@ -29,16 +28,15 @@ pub(super) struct PixelTerm {
 impl PixelTerm {
     pub(super) fn new(problem: &Problem, terms: Loss) -> Self {
         let [first, second] = problem.scales;
-        let (scales, unit) = if first == second { ([1.0; 2], first) } else { (problem.scales, 1.0) };
+        let unscale = Units::new(problem).unscale(problem);
         let derivative = match terms.pixel {
-            PixelLoss::L1 => unit.signum(),
-            PixelLoss::L2 => 2.0 * unit,
+            PixelLoss::L1 => 1.0,
+            PixelLoss::L2 => 2.0 * unscale,
         };
         let factor = (1.0 - terms.lambda) * derivative;
         PixelTerm {
             kind: terms.pixel,
-            scales: scales.map(|scale| scale as f32),
-            unit,
+            unscale,
             factors: [factor * first, -factor * second],
             with_ssim: terms.lambda > 0.0,
         }
@@ -46,16 +44,15 @@ impl PixelTerm {
 
     /// Exchanges img1 and img2.
     pub(super) fn swap(&mut self) {
-        self.scales.swap(0, 1);
-        // The difference changes its sign, too.
+        // The difference changes its sign.
         self.factors = [-self.factors[1], -self.factors[0]];
     }
 
     /// The sum of a group's losses, from that of its tiles.
     pub(super) fn sum(&self, tiles: f64) -> f64 {
         match self.kind {
-            PixelLoss::L1 => self.unit.abs() * tiles,
-            PixelLoss::L2 => self.unit * self.unit * tiles,
+            PixelLoss::L1 => self.unscale * tiles,
+            PixelLoss::L2 => self.unscale * self.unscale * tiles,
         }
     }
 }
@@ -78,7 +75,7 @@ pub(super) unsafe fn add<V: Vector, const M: usize>(
     let Tiles { gradients, spare: [difference, _], weights: [_, weights], .. } = tiles;
     // SAFETY: the caller's promise.
     unsafe {
-        differences::<V>(&job.images, plane, first, term.scales, difference);
+        differences::<V>(&job.images, plane, first, difference);
         let weights = match &job.weights {
             Some((mask, _)) => {
                 let image = Region { top: 0, left: 0, height, width };

@@ -42,6 +42,8 @@ pub(super) trait Vector: Copy {
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// `addend - self * factor`, fused where the hardware does that.
     unsafe fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
+    /// What rounding lost of `product`, which is `self * factor`: the difference is exact.
+    unsafe fn product_loss(self, factor: Self, product: Self) -> Self;
     /// 1 / self, correctly rounded.
     unsafe fn reciprocal(self) -> Self;
     /// `self / divisor`, exactly 1 for equal operands. `reciprocal` is that of the divisor.

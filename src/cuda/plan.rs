@@ -8,6 +8,7 @@ use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
 use crate::loss::{Loss, PixelLoss};
 use crate::problem::{Output, Problem, Reduction};
+use crate::units::Units;
 use crate::window::WindowShape;
 
 /// What of a device decides how work is cut up.
@@ -132,8 +133,8 @@ impl Planner<'_> {
         let taps = self.problem.window.default_size().expect("refuse_unsupported let this size through");
         let Problem { shape, map, c1, c2, owned_rows: (first_row, rows), .. } = *self.problem;
         let present = self.problem.present();
-        let Units { scales, range } = Units::new(self.problem);
-        let squared = |factor: f64| (factor * range * range) as f32;
+        let units = Units::new(self.problem);
+        let Units { scales, range } = units;
         let dtypes = self.problem.dtypes;
         let pixel_mode = if scales == [1.0; 2] { PIXELS_PLAIN } else { PIXELS_SCALED };
         let img1 = image(self.images[0], self.problem.img1, dtypes[0]);
@@ -177,9 +178,9 @@ impl Planner<'_> {
             },
             scale1,
             scale2,
-            two_c1: squared(2.0 * f64::from(c1)),
-            two_c2: squared(2.0 * f64::from(c2)),
-            origin_squares: squared(f64::from(STAGE_ROWS) * ORIGIN_DISTANCE * ORIGIN_DISTANCE),
+            two_c1: units.squared(2.0 * f64::from(c1)),
+            two_c2: units.squared(2.0 * f64::from(c2)),
+            origin_squares: units.squared(f64::from(STAGE_ROWS) * ORIGIN_DISTANCE * ORIGIN_DISTANCE),
             bright: (BRIGHT * range) as f32,
             grad_scale: 0.0,
             pixel_grad_scale: 0.0,
@@ -374,32 +375,6 @@ const ORIGIN_DISTANCE: f64 = 0.125;
 
 /// Pixels beyond this many data ranges are taken for outliers.
 const BRIGHT: f64 = 4.0;
-
-/// The units in which the kernels compute: the range is about 1, so that products of four pixels overflow and underflow as
-/// late in every range as in that of 1.
-pub(super) struct Units {
-    /// What the elements of both images are multiplied by: for at least one of them a power of two, so that scaling rounds
-    /// nothing. Bytes beside floats keep their exact values that way, and so do all where both images have the same scale.
-    pub(super) scales: [f64; 2],
-    /// The range of scaled pixels.
-    pub(super) range: f64,
-}
-
-impl Units {
-    pub(super) fn new(problem: &Problem) -> Units {
-        // In the unit of the elements with the finer scale.
-        let [first, second] = problem.scales;
-        let unit = first.abs().min(second.abs());
-        let range = 1.0 / f64::from(problem.inv_range) / unit;
-        let scale = (-range.log2().round()).exp2();
-        Units { scales: [first / unit * scale, second / unit * scale], range: range * scale }
-    }
-
-    /// What differences of scaled pixels are multiplied by to get those of the pixels.
-    pub(super) fn unscale(&self, problem: &Problem) -> f64 {
-        problem.scales[0] / self.scales[0]
-    }
-}
 
 /// tails[k] = taps[k + 1] + ... , added up in f64 so that each is right to its last bit.
 fn tap_tails(taps: &[f32; WINDOW_TAPS as usize]) -> [f32; WINDOW_TAPS as usize - 1] {

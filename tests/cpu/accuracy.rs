@@ -1,9 +1,12 @@
 //! Value and gradient within the promised errors, over sizes, kinds of images, reductions and options.
 
-use fused_ssim::{Options, Reduction};
+use fused_ssim::{Layout, Options, Reduction};
 
-use crate::harness::{OUTPUTS, PADDINGS, REDUCTIONS, check, check_within, fits};
-use crate::support::{KINDS, Kind, SIZES, images, sizes_around};
+use crate::harness::{
+    GRADIENT_TOLERANCE, OUTPUTS, PADDINGS, REDUCTIONS, VALUE_TOLERANCE, check, check_within, fits, oracle_for, problem,
+    value_and_grad,
+};
+use crate::support::{KINDS, Kind, SIZES, absolute_error, images, relative_error, sizes_around};
 
 #[test]
 fn at_every_size() {
@@ -115,14 +118,41 @@ fn with_other_parameters() {
 
 #[test]
 fn with_any_data_range() {
-    let size = [1, 1, 33, 47];
-    let (x, y) = images(Kind::Noise, size);
-    for range in [2.0, 255.0, 65535.0, 1e-6, 1e-30, 1e30] {
-        // Powers of ten round in f32; what the library and the oracle get is the same.
-        let scaled = |image: &[f32]| -> Vec<f32> { image.iter().map(|pixel| pixel * range as f32).collect() };
-        for reduction in [Reduction::Mean, Reduction::Map] {
-            let options = Options { data_range: range, reduction, ..Options::default() };
-            check(size, &options, &scaled(&x), &scaled(&y), &format!("range {range}"));
+    for (size, kind) in [([1, 1, 33, 47], Kind::Noise), ([1, 1, 64, 90], Kind::Photo), ([1, 1, 200, 300], Kind::Photo)]
+    {
+        let (x, y) = images(kind, size);
+        for range in [2.0, 3.0, 255.0, 65535.0, 1e-6, 1e-30, 1e30] {
+            // Powers of ten round in f32; what the library and the oracle get is the same.
+            let scaled = |image: &[f32]| -> Vec<f32> { image.iter().map(|pixel| pixel * range as f32).collect() };
+            for reduction in [Reduction::Mean, Reduction::Map] {
+                let options = Options { data_range: range, reduction, ..Options::default() };
+                check(size, &options, &scaled(&x), &scaled(&y), &format!("{kind:?}, range {range}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn with_scales_that_round() {
+    let size = [1, 1, 200, 300];
+    let (x, y) = images(Kind::Photo, size);
+    for scales in [[0.7; 2], [1.0 / 3.0; 2], [1.0 / 255.0; 2], [0.7, 1.0], [1.0 / 3.0, -0.7], [-2.0, 1.0 / 255.0]] {
+        let stored = |image: &[f32], scale: f64| -> Vec<f32> {
+            image.iter().map(|&pixel| (f64::from(pixel) / scale) as f32).collect()
+        };
+        let scaled =
+            |image: &[f32], scale: f64| -> Vec<f64> { image.iter().map(|&pixel| scale * f64::from(pixel)).collect() };
+        let (x, y) = (stored(&x, scales[0]), stored(&y, scales[1]));
+        let [img1, img2] = scales.map(|scale| Layout::DENSE.with_scale(scale));
+        let options = Options { img1, img2, ..Options::default() };
+        let (value, grads) = value_and_grad(&problem(size, &options), &x, &y, [true; 2]);
+        let want = oracle_for(size, &options).answer(&scaled(&x, scales[0]), &scaled(&y, scales[1]), None);
+        let error = absolute_error(&value, &want.ssim);
+        assert!(error <= VALUE_TOLERANCE, "scales {scales:?}: the value is off by {error:.2e}");
+        for (i, (got, want)) in grads.iter().zip([&want.grad_img1, &want.grad_img2]).enumerate() {
+            let want: Vec<f64> = want.iter().map(|derivative| scales[i] * derivative).collect();
+            let error = relative_error(got.as_ref().expect("both are wanted"), &want);
+            assert!(error <= GRADIENT_TOLERANCE, "scales {scales:?}: gradient {} is off by {error:.2e}", i + 1);
         }
     }
 }

@@ -156,7 +156,7 @@ fn compare(label: &str, tolerance: f64, problem: &Problem, outcome: &Outcome, wa
     }
     for (i, (got, want)) in outcome.grads.iter().zip([&want.grad_img1, &want.grad_img2]).enumerate() {
         let Some(got) = got else { continue };
-        let negligible = NO_GRADIENT * problem.mean_factor() * f64::from(problem.inv_range);
+        let negligible = NO_GRADIENT * problem.mean_factor() * problem.constants.data_range.recip();
         if want.iter().all(|element| element.abs() < negligible) {
             let largest = absolute_error(got, want);
             assert!(largest < negligible, "{label}: gradient of img{} is {largest:.2e}, not zero", i + 1);

@@ -57,6 +57,11 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn product_loss(self, factor: Self, product: Self) -> Self {
+        Avx2(unsafe { _mm256_fmsub_ps(self.0, factor.0, product.0) })
+    }
+
+    #[inline(always)]
     unsafe fn reciprocal(self) -> Self {
         Avx2(unsafe { _mm256_div_ps(_mm256_set1_ps(1.0), self.0) })
     }

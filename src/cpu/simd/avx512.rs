@@ -110,6 +110,11 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn product_loss(self, factor: Self, product: Self) -> Self {
+        Avx512(unsafe { _mm512_fmsub_ps(self.0, factor.0, product.0) })
+    }
+
+    #[inline(always)]
     unsafe fn reciprocal(self) -> Self {
         Avx512(unsafe { _mm512_div_ps(_mm512_set1_ps(1.0), self.0) })
     }

@@ -63,6 +63,13 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    unsafe fn product_loss(self, factor: Self, product: Self) -> Self {
+        let [lanes, factors, products] = [self, factor, product].map(|vector| vector.0.to_array().map(f64::from));
+        // The product of two floats fits into f64.
+        Portable(f32x4::new(std::array::from_fn(|i| (lanes[i] * factors[i] - products[i]) as f32)))
+    }
+
+    #[inline(always)]
     unsafe fn reciprocal(self) -> Self {
         Portable(f32x4::ONE / self.0)
     }

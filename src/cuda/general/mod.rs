@@ -10,7 +10,7 @@ mod tests;
 
 use super::kernel::Kernel;
 use super::params::{GeneralParams, GeneralReduceParams, Image, Params, WeightParams};
-use super::plan::{Launch, MAX_GRID, Units, image};
+use super::plan::{Launch, MAX_GRID, image};
 use super::{DevicePtr, Inputs, Operation};
 use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
@@ -18,6 +18,7 @@ use crate::loss::{Loss, PixelLoss};
 use crate::mask::{MaskElement, MaskMode, MaskSpec};
 use crate::problem::{Output, Problem, Reduction};
 use crate::shard::Shard;
+use crate::units::Units;
 use bands::{Band, Bands, COLUMNS, Memory, ROWS, groups, tile_columns, weights_mean};
 
 /// The launches of a call, in order.
@@ -236,8 +237,7 @@ impl Planner<'_> {
         let problem = self.problem;
         let Problem { shape, map, c1, c2, .. } = *problem;
         let units = Units::new(problem);
-        let Units { scales, range } = units;
-        let squared = |factor: f32| (2.0 * f64::from(factor) * range * range) as f32;
+        let scales = units.scales;
         let present = problem.present();
         let lambda = self.loss.map_or(1.0, |loss| loss.lambda);
         // What a mask weights is divided by sums that only the device knows, unless they are given.
@@ -290,8 +290,8 @@ impl Planner<'_> {
             scale1: scales[0] as f32,
             scale2: scales[1] as f32,
             unscale: units.unscale(problem) as f32,
-            two_c1: squared(c1),
-            two_c2: squared(c2),
+            two_c1: units.squared(2.0 * f64::from(c1)),
+            two_c2: units.squared(2.0 * f64::from(c2)),
             map_base: self.output.of(1.0) as f32,
             map_scale: self.output.scale() as f32,
             grad_factor: lambda * self.output.scale() * factors[0],
