@@ -82,7 +82,7 @@ __device__ __forceinline__ void convert_elements(float (&bits)[COUNT], int type)
 
 // Rounds numbers to 16 bits.
 template <int COUNT>
-__device__ __forceinline__ void round_elements(const float (&value)[COUNT], int type, unsigned (&bits)[COUNT]) {
+__device__ __forceinline__ void round_elements(const float (&value)[COUNT], int type, unsigned short (&bits)[COUNT]) {
     if (type == ELEMENT_F16) {
 #pragma unroll
         for (int i = 0; i < COUNT; i++) bits[i] = float_to_half(value[i]);
@@ -99,14 +99,14 @@ __device__ __forceinline__ void store_elements(char* first, long long stride, in
     if (ELEMENTS == Elements::F32 || type == ELEMENT_F32) {
 #pragma unroll
         for (int i = 0; i < COUNT; i++)
-            if (wanted[i]) *reinterpret_cast<float*>(first + i * stride) = value[i];
+            if (wanted[i]) store_one(first + i * stride, value[i]);
         return;
     }
-    unsigned bits[COUNT];
+    unsigned short bits[COUNT];
     round_elements(value, type, bits);
 #pragma unroll
     for (int i = 0; i < COUNT; i++)
-        if (wanted[i]) *reinterpret_cast<unsigned short*>(first + i * stride) = static_cast<unsigned short>(bits[i]);
+        if (wanted[i]) *reinterpret_cast<unsigned short*>(first + i * stride) = bits[i];
 }
 
 // Whether a QUAD of elements from this address on is one aligned access, in this row and in all others.
@@ -153,10 +153,10 @@ __device__ __forceinline__ void convert_quad(float (&packed)[QUAD], int type) {
 template <Elements ELEMENTS>
 __device__ __forceinline__ void store_quad(char* address, int type, const float (&value)[QUAD]) {
     if (ELEMENTS == Elements::F32 || type == ELEMENT_F32) {
-        *reinterpret_cast<float4*>(address) = make_float4(value[0], value[1], value[2], value[3]);
+        store_four(address, value);
         return;
     }
-    unsigned bits[QUAD];
+    unsigned short bits[QUAD];
     round_elements(value, type, bits);
-    *reinterpret_cast<uint2*>(address) = make_uint2(bits[0] | bits[1] << 16, bits[2] | bits[3] << 16);
+    store_four(address, bits);
 }

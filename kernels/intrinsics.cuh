@@ -31,6 +31,20 @@ __device__ __forceinline__ unsigned short float_to_bfloat16(float x) {
     return static_cast<unsigned short>(x != x ? bits >> 16 | 0x40 : rounded);
 }
 
+// Stores to global memory. Where a pointer that moves from stage to stage leads the compiler does not know, and stores four
+// neighbours one after the other.
+__device__ __forceinline__ void store_one(char* address, float value) {
+    asm volatile("st.global.f32 [%0], %1;" ::"l"(__cvta_generic_to_global(address)), "f"(value));
+}
+__device__ __forceinline__ void store_four(char* address, const float (&value)[4]) {
+    asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(address)), "f"(value[0]),
+                 "f"(value[1]), "f"(value[2]), "f"(value[3]));
+}
+__device__ __forceinline__ void store_four(char* address, const unsigned short (&bits)[4]) {
+    asm volatile("st.global.v4.u16 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(address)), "h"(bits[0]),
+                 "h"(bits[1]), "h"(bits[2]), "h"(bits[3]));
+}
+
 // Dynamic shared memory of the block, 128-byte aligned.
 __device__ __forceinline__ float* dynamic_shared() {
     extern __shared__ __align__(128) float shared_floats[];

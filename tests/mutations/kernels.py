@@ -233,8 +233,8 @@ EDGES = [
         "gradient-last-columns",
         "kernels/elements.cuh",
         "no bounds check on the last columns of the gradient",
-        "if (wanted[i]) *reinterpret_cast<float*>",
-        "*reinterpret_cast<float*>",
+        "if (wanted[i]) store_one(",
+        "store_one(",
     ),
     Fault(
         "gradient-vector",
@@ -386,8 +386,8 @@ ELEMENTS = [
         "half-order",
         "kernels/elements.cuh",
         "neighbours of 16 bits change places",
-        "make_uint2(bits[0] | bits[1] << 16,",
-        "make_uint2(bits[1] | bits[0] << 16,",
+        "    store_four(address, bits);",
+        "    const unsigned short turned[] = {bits[1], bits[0], bits[2], bits[3]};\n    store_four(address, turned);",
     ),
     Fault(
         "half-gradient-type",

@@ -22,6 +22,17 @@ __device__ __forceinline__ unsigned short float_to_bfloat16(float x) {
     return static_cast<unsigned short>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);    // to nearest, ties to even
 }
 
+// Stores to global memory: one element, or four neighbours at once.
+__device__ __forceinline__ void store_one(char* address, float value) { *reinterpret_cast<float*>(address) = value; }
+__device__ __forceinline__ void store_four(char* address, const float (&value)[4]) {
+    *reinterpret_cast<float4*>(address) = make_float4(value[0], value[1], value[2], value[3]);
+}
+__device__ __forceinline__ void store_four(char* address, const unsigned short (&bits)[4]) {
+    const unsigned low = bits[0] | static_cast<unsigned>(bits[1]) << 16;
+    const unsigned high = bits[2] | static_cast<unsigned>(bits[3]) << 16;
+    *reinterpret_cast<uint2*>(address) = make_uint2(low, high);
+}
+
 // Two halves in one register, the first in its low bits.
 __device__ __forceinline__ unsigned pack_half2(float low, float high) {
     return float_to_half(low) | static_cast<unsigned>(float_to_half(high)) << 16;
