@@ -305,8 +305,8 @@ fssim_status fssim_saved_size(int64_t n,
 
 // Writes to *bytes the size of the workspace that the _stream calls need for a shape and options (NULL: the defaults).
 // One size serves all of them, on every device. It is never 0. With a window of other than 11 taps or a uniform
-// one, or with a mask, some 25 MB of it, or 24 bytes for each pixel of about a hundred rows if that is more, keep what the
-// gradients are made of.
+// one, or with a mask that does more than weight the mean, some 25 MB of it, or 24 bytes for each pixel of about a hundred
+// rows if that is more, keep what the gradients are made of.
 fssim_status fssim_workspace_size(int64_t n,
                                   int64_t c,
                                   int64_t h,

@@ -12,7 +12,7 @@
 // horizontal one the eight groups of a row lie four banks apart and its four rows fill the gaps: no bank conflicts.
 #pragma once
 
-#include "elements.cuh"
+#include "mask.cuh"
 
 constexpr int GROUP = 4;    // outputs of a thread: one 16-byte access in a row
 constexpr int WARPS = GENERAL_THREADS / 32;
@@ -22,9 +22,6 @@ static_assert(GENERAL_THREADS == GENERAL_ROWS * GROUPS, "a thread takes one grou
 static_assert(GROUPS == 8, "eight groups and four rows are a warp without bank conflicts");
 
 __device__ __forceinline__ bool in_range(int index, int begin, int end) { return index >= begin && index < end; }
-
-// The product, but 0 for a weight of 0, whatever the value: what is masked out may be NaN.
-__device__ __forceinline__ float weighted(float weight, float value) { return weight == 0.0f ? 0.0f : weight * value; }
 
 // Where a block works.
 struct GeneralTile {
@@ -69,10 +66,8 @@ __device__ __forceinline__ char* element_address(const Image& image, int n, int 
            (n * image.stride_n + channel * image.stride_c + row * image.stride_h + column * image.stride_w);
 }
 
-// A weight of the mask: bytes are 0 or 1.
 __device__ __forceinline__ float load_weight(const Image& mask, int image, int channel, int row, int column) {
-    const float weight = load_element(element_address(mask, image, channel, row, column), mask.element);
-    return mask.element == ELEMENT_U8 && weight != 0.0f ? 1.0f : weight;
+    return load_weight(mask, element_address(mask, image, channel, row, column));
 }
 
 // A pixel of both images as x + y and x - y, and its weight, 1 without a mask.

@@ -89,11 +89,8 @@ struct GradientFactors {
         : map(p.grad_factor), pixels(p.pixel_factor) {
         const long long group = plane / p.planes_per_group;
         if (p.totals != nullptr) {
-            // Where there is no weight nothing is compared.
-            const double map_total = p.totals[2 * group];
-            const double pixel_total = p.totals[2 * group + 1];
-            map = map_total == 0.0 ? 0.0 : map / map_total;
-            pixels = pixel_total == 0.0 ? 0.0 : pixels / pixel_total;
+            map = divided(map, p.totals[2 * group]);
+            pixels = divided(pixels, p.totals[2 * group + 1]);
         }
         if (p.upstream_mode == UPSTREAM_GROUP) map *= static_cast<double>(p.upstream[group]);
     }

@@ -75,6 +75,9 @@ constexpr int GENERAL_COLUMNS = 32;
 // Threads of those blocks: one for 4 pixels.
 constexpr int GENERAL_THREADS = 128;
 
+// Columns of a mask that a block adds up.
+constexpr int WEIGHT_COLUMNS = 512;
+
 // Floats that general_map.cu leaves for general_gradient.cu for each pixel.
 constexpr int GENERAL_PLANES = 6;
 

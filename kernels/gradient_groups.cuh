@@ -3,28 +3,32 @@
 
 #include "partial_columns.cuh"
 
-// FILTERED_AT: the SharedRows that it reads. LOSS: whether the gradient is that of a loss.
-template <Elements ELEMENTS, typename FILTERED_AT, bool LOSS>
+// FILTERED_AT: the SharedRows that it reads. LOSS: whether the gradient is that of a loss. MEAN: of the map and of the loss.
+template <Elements ELEMENTS, typename FILTERED_AT, bool LOSS, Mean MEAN = Mean::PLAIN>
 struct GradientGroups {
     const StripParams& p;
     const float* filtered;
     const char* img1;    // the group's pixels in the row of the stage
     const char* img2;
     char* grad;
-    int row;              // of the stage, from the strip's first
+    int row;    // of the stage, from the strip's first
+    int first_row;
     int rows;             // of the strip with columns of the group, none if the group has none
     int columns;          // of the group that lie in the image and in the strip
     bool loads_quads;     // of both images, in every row
     bool stores_quads;    // of the gradient, in every row
     float scale;
-    float x[GROUP];    // of the stage: bits of the elements, then sums and differences of pixels
+    float pixel_scale;    // used where the mean is weighted
+    float x[GROUP];       // of the stage: bits of the elements, then sums and differences of pixels
     float y[GROUP];
+    float weight[GROUP];    // of the stage, for a loss with weights
     PixelLoss<LOSS> loss;
+    PixelWeights<LOSS && MEAN == Mean::WEIGHTED> weights;
 
     // The rows of the thread's first stage begin at stage_row.
     __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns,
                                               int stage_row, const GroupPlace& place, const float* filtered_rows)
-        : p(params) {
+        : p(params), weights(params, strip.plane, strip.column + place.column) {
         filtered = filtered_rows + FILTERED_AT::offset(place);
         const int column = strip.column + place.column;
         const int image_row = stage_row + place.row;
@@ -32,11 +36,20 @@ struct GradientGroups {
         img2 = pixel_address(p.img2, p, strip.plane, image_row, column);
         grad = pixel_address(p.grad, p, strip.plane, image_row, column);
         row = image_row - strip.row;
+        first_row = strip.row;
         columns = min(GROUP, min(strip.column + out_columns, p.width) - column);
         rows = columns > 0 ? strip.row_end - strip.row : 0;
         loads_quads = has_quads(p.img1, img1) && has_quads(p.img2, img2) && columns == GROUP;
         stores_quads = has_quads(p.grad, grad) && columns == GROUP;
         scale = p.grad_scale;
+        if constexpr (MEAN == Mean::WEIGHTED) {
+            pixel_scale = p.pixel_grad_scale;
+            if (p.totals != nullptr) {
+                const double* const totals = p.totals + 2LL * (strip.plane / p.planes_per_group);
+                scale = static_cast<float>(divided(scale, totals[0]));
+                pixel_scale = static_cast<float>(divided(pixel_scale, totals[1]));
+            }
+        }
         if (p.upstream_mode == UPSTREAM_GROUP) scale *= p.upstream[strip.plane / p.planes_per_group];
     }
 
@@ -46,6 +59,12 @@ struct GradientGroups {
     // Starts loading the pixels of this stage, which were read before and come from L1 or L2 now.
     __device__ __forceinline__ void fetch() {
         if (!active()) return;
+        if constexpr (LOSS && MEAN == Mean::WEIGHTED) {
+            bool has_weight[GROUP];
+#pragma unroll
+            for (int i = 0; i < GROUP; i++) has_weight[i] = i < columns;
+            weights.load_row(first_row + row, has_weight, weight);
+        }
         if (loads_quads) {
             load_quad<ELEMENTS>(img1, p.img1.element_bytes, x);
             load_quad<ELEMENTS>(img2, p.img2.element_bytes, y);
@@ -81,17 +100,25 @@ struct GradientGroups {
         float out[GROUP];
 #pragma unroll
         for (int i = 0; i < GROUP; i++) out[i] = scale * fmaf(x[i], g[1][i], fmaf(y[i], g[2][i], g[0][i]));
+        // A part without weight has no say, whatever it is.
+        if constexpr (LOSS || MEAN == Mean::WEIGHTED) {
+#pragma unroll
+            for (int i = 0; i < GROUP; i++)
+                if (scale == 0.0f) out[i] = 0.0f;
+        }
         if constexpr (LOSS) {
             float pixel[GROUP];
             float derivative[GROUP];
             compare(y, p, pixel, derivative);
-            loss.add(pixel, valid);
-            // A part without weight has no say, whatever it is.
-#pragma unroll
-            for (int i = 0; i < GROUP; i++) {
-                if (scale == 0.0f) out[i] = 0.0f;
-                if (p.pixel_grad_scale != 0.0f) out[i] = fmaf(p.pixel_grad_scale, derivative[i], out[i]);
+            if constexpr (MEAN == Mean::WEIGHTED) {
+                weigh(weight, pixel);
+                weigh(weight, derivative);
             }
+            loss.add(pixel, valid);
+            const float factor = MEAN == Mean::WEIGHTED ? pixel_scale : p.pixel_grad_scale;
+#pragma unroll
+            for (int i = 0; i < GROUP; i++)
+                if (factor != 0.0f) out[i] = fmaf(factor, derivative[i], out[i]);
         }
         if (stores_quads) {
             store_quad<ELEMENTS>(grad, p.grad.element, out);

@@ -49,11 +49,18 @@ struct MapPixels {
     }
 };
 
+// What a thread adds up over the map pixels that its block owns.
+struct MapSums {
+    CompensatedSum dissimilarity;    // 1 - SSIM, times the weight of the pixel
+    CompensatedSum weight;           // without a gradient, whose kernel has the sum of all before it starts
+};
+
 // What becomes of the partial derivatives.
 enum class Keep { NOTHING, IN_SHARED, SAVED };
 
-// MOMENTS_AT and PARTIALS_AT: the SharedRows that it reads and writes.
-template <Keep KEEP, typename MOMENTS_AT, typename PARTIALS_AT>
+// MOMENTS_AT and PARTIALS_AT: the SharedRows that it reads and writes. MEAN: of the map; what a mask weights are the sum, the
+// map and the partial derivatives.
+template <Keep KEEP, typename MOMENTS_AT, typename PARTIALS_AT, Mean MEAN = Mean::PLAIN>
 struct MapGroups {
     const StripParams& p;
     const Strip& strip;
@@ -65,7 +72,8 @@ struct MapGroups {
     long long saved_first;    // offset of the group in a saved plane in stage 0
     ColumnRange map_columns;
     ColumnRange owned_columns;
-    CompensatedSum sum;    // of 1 - SSIM over the map pixels that this block owns
+    PixelWeights<MEAN == Mean::WEIGHTED> weights;
+    MapSums sums;
 
     // The rows of stage 0 begin at stage_row, the columns of the block's map `halo` before those of its output.
     __device__ __forceinline__ MapGroups(const StripParams& params, const Strip& block, int out_columns, int halo,
@@ -76,8 +84,8 @@ struct MapGroups {
           partials(partial_rows + PARTIALS_AT::offset(group)),
           saved_first((static_cast<long long>(block.plane) * params.height + first_row) * params.saved_pitch + column),
           map_columns(column, params.map_left, params.map_right),
-          owned_columns(column, max(block.column, params.map_left), min(block.column + out_columns, params.map_right)) {
-    }
+          owned_columns(column, max(block.column, params.map_left), min(block.column + out_columns, params.map_right)),
+          weights(params, block.plane, column) {}
 
     __device__ __forceinline__ void step(int stage, int buffer) {
         const MapPixels group{p, strip.plane, first_row + stage * STAGE_ROWS, column};
@@ -93,6 +101,14 @@ struct MapGroups {
         horizontal_variance(from, from + 2 * MOMENTS_AT::PLANE, p, m[0], m[2]);
         horizontal_variance(from + MOMENTS_AT::PLANE, from + 3 * MOMENTS_AT::PLANE, p, m[1], m[3]);
 
+        // Asked for here, where registers are free again, they are there when SSIM is.
+        float weight[GROUP];
+        if constexpr (MEAN == Mean::WEIGHTED) {
+            bool in_map[GROUP];
+#pragma unroll
+            for (int i = 0; i < GROUP; i++) in_map[i] = row_in_map && map_columns.contains(i);
+            weights.load_row(group.row, in_map, weight);
+        }
         const bool row_owned = in_range(group.row, strip.row, strip.row_end);
         float dissimilarity[GROUP];
         float partial[PARTIALS][GROUP];
@@ -106,8 +122,22 @@ struct MapGroups {
             partial[2][i] = pixel.pv;
             mean2[i] = pixel.mean_u + pixel.mean_v;
         }
-        if (row_in_map && row_owned) take_value(group, dissimilarity);
-        if (KEEP == Keep::IN_SHARED) {
+        if constexpr (MEAN == Mean::WEIGHTED) weigh(weight, dissimilarity);
+        if (row_in_map && row_owned) {
+            if (KEEP != Keep::IN_SHARED && MEAN == Mean::WEIGHTED) sums.weight.add(owned_total(weight));
+            take_value(group, dissimilarity, weight);
+        }
+        if constexpr (MEAN == Mean::WEIGHTED && KEEP != Keep::NOTHING) {
+            if (KEEP == Keep::IN_SHARED && p.upstream_mode == UPSTREAM_MAP) weigh_upstream(group, weight);
+#pragma unroll
+            for (int i = 0; i < PARTIALS; i++) weigh(weight, partial[i]);
+        }
+        if constexpr (MEAN == Mean::WEIGHTED && KEEP == Keep::IN_SHARED) {
+            // Outside the map there is no weight.
+#pragma unroll
+            for (int i = 0; i < PARTIALS; i++) store_group(partials + i * PARTIALS_AT::PLANE, partial[i]);
+        }
+        if constexpr (MEAN == Mean::PLAIN && KEEP == Keep::IN_SHARED) {
             if (p.upstream_mode == UPSTREAM_MAP) apply_upstream(group, partial);
             store_partials(partial);
         }
@@ -121,19 +151,34 @@ struct MapGroups {
         }
     }
 
-    __device__ __forceinline__ void take_value(const MapPixels& group, const float (&dissimilarity)[GROUP]) {
-        float total = (dissimilarity[0] + dissimilarity[1]) + (dissimilarity[2] + dissimilarity[3]);
+    // The sum over the columns that this block owns.
+    __device__ __forceinline__ float owned_total(const float (&value)[GROUP]) const {
+        float total = (value[0] + value[1]) + (value[2] + value[3]);
         if (!owned_columns.all) {
             total = 0.0f;
 #pragma unroll
-            for (int i = 0; i < GROUP; i++) total += owned_columns.contains(i) ? dissimilarity[i] : 0.0f;
+            for (int i = 0; i < GROUP; i++) total += owned_columns.contains(i) ? value[i] : 0.0f;
         }
-        sum.add(total);
+        return total;
+    }
+
+    // `dissimilarity`: times the weights, if there are some.
+    __device__ __forceinline__ void take_value(const MapPixels& group, const float (&dissimilarity)[GROUP],
+                                               const float (&weight)[GROUP]) {
+        sums.dissimilarity.add(owned_total(dissimilarity));
         if (p.map == nullptr) return;
 #pragma unroll
+        for (int i = 0; i < GROUP; i++) {
+            const float base = MEAN == Mean::WEIGHTED ? weight[i] * p.map_base : p.map_base;
+            if (owned_columns.contains(i)) p.map[group.map_offset(i)] = fmaf(-p.map_scale, dissimilarity[i], base);
+        }
+    }
+
+    // Multiplies the weights by the upstream gradient of their pixels.
+    __device__ __forceinline__ void weigh_upstream(const MapPixels& group, float (&weight)[GROUP]) const {
+#pragma unroll
         for (int i = 0; i < GROUP; i++)
-            if (owned_columns.contains(i))
-                p.map[group.map_offset(i)] = fmaf(-p.map_scale, dissimilarity[i], p.map_base);
+            if (map_columns.contains(i)) weight[i] = weighted(weight[i], __ldg(p.upstream + group.map_offset(i)));
     }
 
     // Multiplies the partial derivatives by the upstream gradient of their pixels.
@@ -202,17 +247,33 @@ __device__ __forceinline__ void write_block_sum(const CompensatedSum& map, const
     write_block_sums<THREADS>(sums, out);
 }
 
-// The same with that of the pixel losses.
+// The same with a second sum.
+template <int THREADS>
+__device__ __forceinline__ void write_block_sum(const CompensatedSum& map, const CompensatedSum& second,
+                                                const StripParams& p) {
+    const CompensatedSum sums[] = {map, second};
+    double* const out[] = {p.partials + blockIdx.x, p.second_partials + blockIdx.x};
+    write_block_sums<THREADS>(sums, out);
+}
+
 template <int THREADS>
 __device__ __forceinline__ void write_block_sum(const CompensatedSum& map, const PixelLoss<true>& pixels,
                                                 const StripParams& p) {
-    const CompensatedSum sums[] = {map, pixels.sum};
-    double* const out[] = {p.partials + blockIdx.x, p.pixel_partials + blockIdx.x};
-    write_block_sums<THREADS>(sums, out);
+    write_block_sum<THREADS>(map, pixels.sum, p);
 }
 
 template <int THREADS>
 __device__ __forceinline__ void write_block_sum(const CompensatedSum& map, const PixelLoss<false>&,
                                                 const StripParams& p) {
     write_block_sum<THREADS>(map, p);
+}
+
+// What a kernel without a gradient adds up: beside a loss there is no room for the weights, whose sum is known before.
+template <int THREADS, Mean MEAN, bool LOSS>
+__device__ __forceinline__ void write_map_sums(const MapSums& map, const PixelLoss<LOSS>& pixels,
+                                               const StripParams& p) {
+    if constexpr (MEAN == Mean::WEIGHTED && !LOSS)
+        write_block_sum<THREADS>(map.dissimilarity, map.weight, p);
+    else
+        write_block_sum<THREADS>(map.dissimilarity, pixels, p);
 }

@@ -28,8 +28,9 @@ struct StripParams {
     float* saved_mean1;    // for the gradient of img1
     float* saved_mean2;    // for the gradient of img2
     const float* upstream;
-    double* partials;          // sum of 1 - SSIM over the map pixels of each block
-    double* pixel_partials;    // of a loss: sum of |x - y| or of its square over the pixels of each block
+    double* partials;    // sum of 1 - SSIM over the map pixels of each block
+    double*
+        second_partials;    // of a loss: sum of |x - y| or of its square over the pixels of each block; else: of the weights
     int first_plane;
     int channels;
     int height;
@@ -61,6 +62,8 @@ struct StripParams {
     float map_scale;
     float taps[WINDOW_TAPS];
     float tap_tails[WINDOW_TAPS - 1];    // tap_tails[k] = taps[k + 1] + ... + taps[WINDOW_TAPS - 1]
+    Image mask;                          // weights of the pixels, for kernels that take a weighted mean
+    const double* totals;                // their sums, which gradients are divided by; NULL: of a map
 };
 
 // One launch of the reduction: block g writes out[g] = base - scale * sum of partials[g * per_group ...].
@@ -126,14 +129,14 @@ struct GeneralParams {
     float taps[MAX_TAPS];
 };
 
-// One launch of fssim_general_weights. Block b sums GENERAL_ROWS rows of 2 GENERAL_THREADS columns of plane first_plane +
+// One launch of fssim_general_weights. Block b sums GENERAL_ROWS rows of WEIGHT_COLUMNS columns of plane first_plane +
 // b / chunks of the mask: column chunk b % chunks % column_chunks, row chunk b % chunks / column_chunks.
 struct WeightParams {
     Image mask;
     double* sums;          // [planes][chunks]: over the map
     double* pixel_sums;    // the same over all pixels
     int first_plane;
-    int channels;
+    int channels;    // of the mask: 1 if all of an image share one
     int width;
     int chunks;
     int column_chunks;
@@ -145,19 +148,30 @@ struct WeightParams {
     int map_right;
 };
 
-// One launch of fssim_general_totals or fssim_general_reduce: block g adds up sums[g * per_group ...].
+// One launch of fssim_general_totals: block g adds up sums[g / groups_per_sum * per_sum ...] and multiplies by `repeats`.
+struct TotalParams {
+    const double* sums;
+    const double* pixel_sums;
+    double* totals;    // [groups][2]: the weights of the map and of the pixels
+    long long per_sum;
+    long long groups_per_sum;    // groups with the same weights
+    double repeats;              // planes of a group with the same weights
+};
+
+// One launch of fssim_general_reduce: block g adds up sums[g * per_group ...].
 struct GeneralReduceParams {
     const double* sums;
-    const double* pixel_sums;    // NULL: no loss
-    const double* totals;        // NULL, or [groups][2]: the weights of the map and of the pixels
-    double* totals_out;          // where fssim_general_totals writes them
+    const double* pixel_sums;     // NULL: no loss
+    const double* weight_sums;    // NULL, or of the weights of the map, which its sums are divided by
+    const double* totals;         // NULL, or [groups][2]: the weights of the map and of the pixels
     float* out;
     long long per_group;
     double divisor;       // what sums are divided by; 0: the totals
     double map_weight;    // without totals: the pixels of the map, and what its sums are divided by
     double map_total;
     double pixel_total;
-    double base;    // the value is base - scale (1 - SSIM)
+    double pixel_unit;    // multiplied onto the pixel losses
+    double base;          // the value is base - scale (1 - SSIM)
     double scale;
     double lambda;    // share of the dissimilarity in a loss
 };

@@ -8,8 +8,8 @@
 constexpr int MOMENTS = 4;    // planes: means of u and v, variances of u and v
 constexpr int MOMENT_BUFFER = MOMENTS * ROW_PLANE;
 
-// LOSS: whether the pixels that the strip owns are compared, too.
-template <Elements ELEMENTS, bool LOSS>
+// LOSS: whether the pixels that the strip owns are compared, too; MEAN: how.
+template <Elements ELEMENTS, bool LOSS, Mean MEAN = Mean::PLAIN>
 struct PixelColumns {
     const StripParams& p;
     const Strip& strip;
@@ -24,6 +24,7 @@ struct PixelColumns {
     VerticalVariance u;
     VerticalVariance v;
     PixelLoss<LOSS> loss;
+    PixelWeights<LOSS && MEAN == Mean::WEIGHTED> weights;
 
     __device__ __forceinline__ PixelColumns(const StripParams& params, const Strip& block, int out_columns, int halo,
                                             int t, float* moments)
@@ -32,7 +33,8 @@ struct PixelColumns {
           img2(pixel_address(params.img2, params, strip.plane, strip.row - halo, strip.column - halo + t)),
           row(strip.row - halo),
           inside(static_cast<unsigned>(strip.column - halo + t) < static_cast<unsigned>(params.width)),
-          owned(in_range(t, halo, halo + out_columns)), x{}, y{} {
+          owned(in_range(t, halo, halo + out_columns)), x{}, y{},
+          weights(params, strip.plane, strip.column - halo + t) {
         fetch();
         u.clear();
         v.clear();
@@ -77,6 +79,14 @@ struct PixelColumns {
         bool own[STAGE_ROWS];
 #pragma unroll
         for (int j = 0; j < STAGE_ROWS; j++) own[j] = owned && in_range(row - STAGE_ROWS + j, strip.row, strip.row_end);
+        if constexpr (MEAN == Mean::WEIGHTED) {
+            bool has_weight[STAGE_ROWS];
+#pragma unroll
+            for (int j = 0; j < STAGE_ROWS; j++) has_weight[j] = own[j] && inside;
+            float weight[STAGE_ROWS];
+            weights.load_column(row - STAGE_ROWS, has_weight, weight);
+            weigh(weight, pixel);
+        }
         loss.add(pixel, own);
     }
 };

@@ -15,7 +15,7 @@
 // map_groups, partial_columns, gradient_groups; the kernels put them together.
 #pragma once
 
-#include "elements.cuh"
+#include "mask.cuh"
 
 constexpr int T = STRIP_THREADS;
 constexpr int RADIUS = WINDOW_TAPS / 2;
@@ -63,6 +63,35 @@ __device__ __forceinline__ char* pixel_address(const Image& image, const StripPa
     const long long offset = plane / p.channels * image.stride_n + plane % p.channels * image.stride_c;
     return image.data + (offset + row * image.stride_h + column * image.stride_w);
 }
+
+// Weights of a thread's pixels, if it wants any.
+template <bool WANTED>
+struct PixelWeights {
+    const Image& mask;
+    const char* column;    // of the first pixel, in row 0
+
+    __device__ __forceinline__ PixelWeights(const StripParams& p, int plane, int first_column)
+        : mask(p.mask), column(pixel_address(p.mask, p, plane, 0, first_column)) {}
+
+    __device__ __forceinline__ float load(int row) const { return load_weight(mask, column + row * mask.stride_h); }
+
+    // Those of the wanted pixels of a group, and 0.
+    template <int COUNT>
+    __device__ __forceinline__ void load_row(int row, const bool (&wanted)[COUNT], float (&weight)[COUNT]) const {
+        load_weights(mask, column + row * mask.stride_h, mask.stride_w, wanted, weight);
+    }
+
+    // The same of a column from a row on.
+    template <int COUNT>
+    __device__ __forceinline__ void load_column(int row, const bool (&wanted)[COUNT], float (&weight)[COUNT]) const {
+        load_weights(mask, column + row * mask.stride_h, mask.stride_h, wanted, weight);
+    }
+};
+
+template <>
+struct PixelWeights<false> {
+    __device__ __forceinline__ PixelWeights(const StripParams&, int, int) {}
+};
 
 // Transposed FIR: push() takes the sample of row r and returns the filtered sample of row r - RADIUS.
 struct VerticalFilter {

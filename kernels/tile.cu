@@ -83,7 +83,7 @@ __device__ __forceinline__ void load_rows(const char* column, const Image& image
 
 // Every thread has one column, and every ROWS_AT_ONCE-th row of it. All its pixels are on their way before the first is
 // used; outside the image the nearest one is loaded and not used, so that no load waits for a branch.
-template <Elements ELEMENTS, typename TILE, bool LOSS>
+template <Elements ELEMENTS, typename TILE, Mean MEAN, bool LOSS>
 __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& tile, float* pixels,
                                             PixelLoss<LOSS>& loss) {
     constexpr int STEP = TILE::ROWS_AT_ONCE;
@@ -116,9 +116,13 @@ __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& t
         float derivative[TILE::LOADS];
         compare(y, p, pixel, derivative);
         const bool own_column = column == near_column && in_range(column, tile.column, tile.column + TILE_COLUMNS);
+        const PixelWeights<MEAN == Mean::WEIGHTED> weights(p, tile.plane, near_column);
 #pragma unroll
-        for (int k = 0; k < TILE::LOADS; k++)
-            if (own_column && in_range(first_row + k * STEP, tile.row, tile.row_end)) loss.sum.add(pixel[k]);
+        for (int k = 0; k < TILE::LOADS; k++) {
+            if (!own_column || !in_range(first_row + k * STEP, tile.row, tile.row_end)) continue;
+            if constexpr (MEAN == Mean::WEIGHTED) pixel[k] = weighted(weights.load(first_row + k * STEP), pixel[k]);
+            loss.sum.add(pixel[k]);
+        }
     }
 }
 
@@ -154,34 +158,34 @@ __device__ __forceinline__ void vertical_partials(const StripParams& p, const fl
     }
 }
 
-// From the pixels to the map. Returns the thread's part of the sum. `loss`: receives its part of the pixel losses.
-template <Elements ELEMENTS, typename TILE, Keep KEEP, bool LOSS>
-__device__ __forceinline__ CompensatedSum tile_map(const StripParams& p, const Strip& tile, float* pixels,
-                                                   float* moments, PixelLoss<LOSS>& loss) {
-    load_pixels<ELEMENTS, TILE>(p, tile, pixels, loss);
+// From the pixels to the map. Returns the thread's part of the sums. `loss`: receives its part of the pixel losses.
+template <Elements ELEMENTS, typename TILE, Keep KEEP, Mean MEAN, bool LOSS>
+__device__ __forceinline__ MapSums tile_map(const StripParams& p, const Strip& tile, float* pixels, float* moments,
+                                            PixelLoss<LOSS>& loss) {
+    load_pixels<ELEMENTS, TILE, MEAN>(p, tile, pixels, loss);
     __syncthreads();
     vertical_moments<TILE>(p, pixels, moments);
     __syncthreads();
     const GroupPlace place{static_cast<int>(threadIdx.x) / TILE::MAP_GROUPS,
                            static_cast<int>(threadIdx.x) % TILE::MAP_GROUPS * GROUP};
-    MapGroups<KEEP, typename TILE::Moments, typename TILE::Partials> map(
+    MapGroups<KEEP, typename TILE::Moments, typename TILE::Partials, MEAN> map(
         p, tile, TILE_COLUMNS, TILE::MAP_HALO, tile.row - TILE::MAP_HALO, place, moments, pixels);
     if (place.row < TILE::MAP_ROWS) map.step(0, 0);
-    return map.sum;
+    return map.sums;
 }
 
 // LOSS: with a comparison of single pixels.
-template <Elements ELEMENTS, bool LOSS>
+template <Elements ELEMENTS, bool LOSS, Mean MEAN = Mean::PLAIN>
 __device__ __forceinline__ void tile_value(const StripParams& p) {
     float* const pixels = dynamic_shared();
     float* const moments = pixels + ValueTile::PIXEL_FLOATS;
     const Strip tile(p, TILE_COLUMNS);
     PixelLoss<LOSS> loss;
-    const CompensatedSum sum = tile_map<ELEMENTS, ValueTile, Keep::NOTHING>(p, tile, pixels, moments, loss);
-    write_block_sum<TILE_VALUE_THREADS>(sum, loss, p);
+    const MapSums sums = tile_map<ELEMENTS, ValueTile, Keep::NOTHING, MEAN>(p, tile, pixels, moments, loss);
+    write_map_sums<TILE_VALUE_THREADS, MEAN>(sums, loss, p);
 }
 
-template <Elements ELEMENTS, bool LOSS>
+template <Elements ELEMENTS, bool LOSS, Mean MEAN = Mean::PLAIN>
 __device__ __forceinline__ void tile_value_and_grad(const StripParams& p) {
     float* const pixels = dynamic_shared();
     float* const partials = pixels;
@@ -189,18 +193,19 @@ __device__ __forceinline__ void tile_value_and_grad(const StripParams& p) {
     float* const filtered = moments;
     const Strip tile(p, TILE_COLUMNS);
     PixelLoss<false> none;
-    const CompensatedSum sum = tile_map<ELEMENTS, FusedTile, Keep::IN_SHARED>(p, tile, pixels, moments, none);
+    const MapSums sums = tile_map<ELEMENTS, FusedTile, Keep::IN_SHARED, MEAN>(p, tile, pixels, moments, none);
     constexpr int GROUPS = TILE_COLUMNS / GROUP;
     const bool has_gradient = threadIdx.x < TILE_ROWS * GROUPS;
     const GroupPlace place{static_cast<int>(threadIdx.x) / GROUPS, static_cast<int>(threadIdx.x) % GROUPS * GROUP};
-    GradientGroups<ELEMENTS, FusedTile::Filtered, LOSS> gradient(p, tile, TILE_COLUMNS, tile.row, place, filtered);
+    GradientGroups<ELEMENTS, FusedTile::Filtered, LOSS, MEAN> gradient(p, tile, TILE_COLUMNS, tile.row, place,
+                                                                       filtered);
     // The pixels come while the partial derivatives are filtered.
     if (has_gradient) gradient.fetch();
     __syncthreads();
     vertical_partials(p, partials, filtered);
     __syncthreads();
     if (has_gradient) gradient.step(0);
-    write_block_sum<TILE_FUSED_THREADS>(sum, gradient.loss, p);
+    write_block_sum<TILE_FUSED_THREADS>(sums.dissimilarity, gradient.loss, p);
 }
 
 // Two blocks less a multiprocessor where elements are converted, for the registers that this takes.
@@ -242,4 +247,24 @@ extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOC
 extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
     fssim_tile_loss_and_grad_of_any_type(const __grid_constant__ StripParams p) {
     tile_value_and_grad<Elements::ANY, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR - 2)
+    fssim_tile_value_masked(const __grid_constant__ StripParams p) {
+    tile_value<Elements::ANY, false, Mean::WEIGHTED>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_VALUE_THREADS, TILE_VALUE_BLOCKS_PER_MULTIPROCESSOR - 2)
+    fssim_tile_loss_masked(const __grid_constant__ StripParams p) {
+    tile_value<Elements::ANY, true, Mean::WEIGHTED>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_value_and_grad_masked(const __grid_constant__ StripParams p) {
+    tile_value_and_grad<Elements::ANY, false, Mean::WEIGHTED>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_FUSED_THREADS, TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_tile_loss_and_grad_masked(const __grid_constant__ StripParams p) {
+    tile_value_and_grad<Elements::ANY, true, Mean::WEIGHTED>(p);
 }

@@ -13,7 +13,7 @@ static_assert(FUSED_SHARED_BYTES == (MOMENT_BUFFER + PARTIAL_FLOATS + FILTERED_B
               "the host launches with FUSED_SHARED_BYTES");
 
 // LOSS: with a comparison of single pixels.
-template <Elements ELEMENTS, bool LOSS>
+template <Elements ELEMENTS, bool LOSS, Mean MEAN = Mean::PLAIN>
 __device__ __forceinline__ void value_and_grad(const StripParams& p) {
     float* const moments = dynamic_shared();
     float* const partial_rows = moments + MOMENT_BUFFER;
@@ -22,10 +22,10 @@ __device__ __forceinline__ void value_and_grad(const StripParams& p) {
     const int stages = strip.stages(2 * HALO);
     PixelColumns<ELEMENTS, false> pixels(p, strip, FUSED_STRIP_COLUMNS, HALO, threadIdx.x, moments);
     const GroupPlace place = strip_group(threadIdx.x);
-    MapGroups<Keep::IN_SHARED, StripRows, StripPartials> map(p, strip, FUSED_STRIP_COLUMNS, RADIUS,
-                                                             strip.row - RADIUS - HALO, place, moments, partial_rows);
+    MapGroups<Keep::IN_SHARED, StripRows, StripPartials, MEAN> map(
+        p, strip, FUSED_STRIP_COLUMNS, RADIUS, strip.row - RADIUS - HALO, place, moments, partial_rows);
     SharedPartialColumns partials(p, threadIdx.x, partial_rows, filtered);
-    GradientGroups<ELEMENTS, StripRows, LOSS> gradient(
+    GradientGroups<ELEMENTS, StripRows, LOSS, MEAN> gradient(
         p, strip, FUSED_STRIP_COLUMNS, strip.row - 2 * HALO + FIRST_STAGE * STAGE_ROWS, place, filtered);
     for (int stage = 0; stage <= stages; stage++) {
         const bool has_partials = stage > FIRST_STAGE;
@@ -39,7 +39,7 @@ __device__ __forceinline__ void value_and_grad(const StripParams& p) {
         if (stage >= FIRST_STAGE && stage < stages) map.step(stage, 0);
         __syncthreads();
     }
-    write_block_sum<T>(map.sum, gradient.loss, p);
+    write_block_sum<T>(map.sums.dissimilarity, gradient.loss, p);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
@@ -60,4 +60,14 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_P
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_loss_and_grad_of_any_type(const __grid_constant__ StripParams p) {
     value_and_grad<Elements::ANY, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_and_grad_masked(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::ANY, false, Mean::WEIGHTED>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_and_grad_masked(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::ANY, true, Mean::WEIGHTED>(p);
 }

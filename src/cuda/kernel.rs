@@ -68,6 +68,17 @@ kernels! {
     TileLossAndGradOfAnyType: c"fssim_tile_loss_and_grad_of_any_type",
         TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileLossAndGradOfAnyType;
 
+    ValueMasked: c"fssim_value_masked", STRIP_THREADS, VALUE_SHARED_BYTES, ValueMasked;
+    ValueAndGradMasked: c"fssim_value_and_grad_masked", STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradMasked;
+    LossMasked: c"fssim_loss_masked", STRIP_THREADS, VALUE_SHARED_BYTES, LossMasked;
+    LossAndGradMasked: c"fssim_loss_and_grad_masked", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradMasked;
+    TileValueMasked: c"fssim_tile_value_masked", TILE_VALUE_THREADS, TILE_VALUE_SHARED_BYTES, TileValueMasked;
+    TileValueAndGradMasked: c"fssim_tile_value_and_grad_masked",
+        TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileValueAndGradMasked;
+    TileLossMasked: c"fssim_tile_loss_masked", TILE_VALUE_THREADS, TILE_VALUE_SHARED_BYTES, TileLossMasked;
+    TileLossAndGradMasked: c"fssim_tile_loss_and_grad_masked",
+        TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileLossAndGradMasked;
+
     Reduce: c"fssim_reduce", REDUCE_THREADS, 0, Reduce;
 
     GeneralMap: c"fssim_general_map", GENERAL_THREADS, 0, GeneralMap;
@@ -82,5 +93,20 @@ impl Kernel {
     /// Its place in ALL.
     pub(crate) fn index(self) -> usize {
         self as usize
+    }
+
+    /// The entry point of strips and tiles that does the same with weights, for elements of every type.
+    pub(super) fn masked(self) -> Kernel {
+        match self {
+            Kernel::Value => Kernel::ValueMasked,
+            Kernel::ValueAndGrad => Kernel::ValueAndGradMasked,
+            Kernel::Loss => Kernel::LossMasked,
+            Kernel::LossAndGrad => Kernel::LossAndGradMasked,
+            Kernel::TileValue => Kernel::TileValueMasked,
+            Kernel::TileValueAndGrad => Kernel::TileValueAndGradMasked,
+            Kernel::TileLoss => Kernel::TileLossMasked,
+            Kernel::TileLossAndGrad => Kernel::TileLossAndGradMasked,
+            kernel => unreachable!("{kernel:?} takes no mask"),
+        }
     }
 }

@@ -16,6 +16,7 @@ mod params;
 mod plan;
 mod pointer;
 mod process;
+mod weights;
 
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;

@@ -32,7 +32,7 @@ pub(crate) struct StripParams {
     pub saved_mean2: DevicePtr,
     pub upstream: DevicePtr,
     pub partials: DevicePtr,
-    pub pixel_partials: DevicePtr,
+    pub second_partials: DevicePtr,
     pub first_plane: i32,
     pub channels: i32,
     pub height: i32,
@@ -64,6 +64,8 @@ pub(crate) struct StripParams {
     pub map_scale: f32,
     pub taps: [f32; WINDOW_TAPS as usize],
     pub tap_tails: [f32; WINDOW_TAPS as usize - 1],
+    pub mask: Image,
+    pub totals: DevicePtr,
 }
 
 /// `ReduceParams` of `kernels/params.cuh`.
@@ -151,20 +153,33 @@ pub(crate) struct WeightParams {
     pub map_right: i32,
 }
 
+/// `TotalParams` of `kernels/params.cuh`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TotalParams {
+    pub sums: DevicePtr,
+    pub pixel_sums: DevicePtr,
+    pub totals: DevicePtr,
+    pub per_sum: i64,
+    pub groups_per_sum: i64,
+    pub repeats: f64,
+}
+
 /// `GeneralReduceParams` of `kernels/params.cuh`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct GeneralReduceParams {
     pub sums: DevicePtr,
     pub pixel_sums: DevicePtr,
+    pub weight_sums: DevicePtr,
     pub totals: DevicePtr,
-    pub totals_out: DevicePtr,
     pub out: DevicePtr,
     pub per_group: i64,
     pub divisor: f64,
     pub map_weight: f64,
     pub map_total: f64,
     pub pixel_total: f64,
+    pub pixel_unit: f64,
     pub base: f64,
     pub scale: f64,
     pub lambda: f64,
@@ -177,6 +192,7 @@ pub(crate) enum Params {
     Reduce(ReduceParams),
     General(GeneralParams),
     Weights(WeightParams),
+    Totals(TotalParams),
     GeneralReduce(GeneralReduceParams),
 }
 
@@ -188,6 +204,7 @@ impl Params {
             Params::Reduce(params) => (&raw const *params).cast(),
             Params::General(params) => (&raw const *params).cast(),
             Params::Weights(params) => (&raw const *params).cast(),
+            Params::Totals(params) => (&raw const *params).cast(),
             Params::GeneralReduce(params) => (&raw const *params).cast(),
         }
     }
@@ -253,9 +270,10 @@ mod tests {
             Image { data, stride_n, stride_c, stride_h, stride_w, element, element_bytes }
             StripParams {
                 img1, img2, grad, map, saved_pu, saved_pv, saved_mean1, saved_mean2, upstream, partials,
-                pixel_partials, first_plane, channels, height, width, own_begin, own_end, map_top, map_left, map_bottom, map_right,
+                second_partials, first_plane, channels, height, width, own_begin, own_end, map_top, map_left, map_bottom, map_right,
                 map_rows, strips, chunks, chunk_rows, saved_pitch, upstream_mode, planes_per_group, pixel_mode, pixel_loss, scale1, scale2, two_c1,
                 two_c2, origin_squares, bright, grad_scale, pixel_grad_scale, map_base, map_scale, taps, tap_tails,
+                mask, totals,
             }
             ReduceParams { partials, out, per_group, base, scale }
             GeneralParams {
@@ -269,9 +287,10 @@ mod tests {
                 mask, sums, pixel_sums, first_plane, channels, width, chunks, column_chunks, own_begin, own_end, map_top, map_left,
                 map_bottom, map_right,
             }
+            TotalParams { sums, pixel_sums, totals, per_sum, groups_per_sum, repeats }
             GeneralReduceParams {
-                sums, pixel_sums, totals, totals_out, out, per_group, divisor, map_weight, map_total, pixel_total, base,
-                scale, lambda,
+                sums, pixel_sums, weight_sums, totals, out, per_group, divisor, map_weight, map_total, pixel_total,
+                pixel_unit, base, scale, lambda,
             }
         };
         assert_eq!(here, kernels);

@@ -3,10 +3,12 @@
 use super::cut::{Cut, Family};
 use super::kernel::Kernel;
 use super::params::{GeneralReduceParams, Image, Params, ReduceParams, StripParams};
+use super::weights::{self, divides_by_totals, total_bytes, weights_mean};
 use super::{DevicePtr, Inputs, Operation, general};
 use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
 use crate::loss::{Loss, PixelLoss};
+use crate::mask::MaskMode;
 use crate::problem::{Output, Problem, Reduction};
 use crate::units::Units;
 use crate::window::WindowShape;
@@ -37,7 +39,8 @@ pub(super) const MAX_GRID: usize = i32::MAX as usize;
 /// Whether strips and tiles compute this.
 pub(super) fn suits_strips(problem: &Problem) -> bool {
     let window = &problem.window;
-    window.default_size().is_some() && window.shape() == WindowShape::Gaussian && problem.mask.is_none()
+    let mask = problem.mask.is_none_or(|mask| mask.mode == MaskMode::WeightedMean);
+    window.default_size().is_some() && window.shape() == WindowShape::Gaussian && mask
 }
 
 /// Whether the general kernels do this, and not those that are tuned for the default window. `saved` is made and read by
@@ -66,7 +69,6 @@ pub(crate) fn plan(
     if is_general(problem, operation, family) {
         return general::plan(problem, inputs, operation, workspace);
     }
-    let images = inputs.images;
     let (loss, output) = match *operation {
         Operation::Loss { terms, .. } => (Some(terms), Loss::dissimilarity(problem)),
         _ => (None, problem.output),
@@ -74,7 +76,10 @@ pub(crate) fn plan(
     // Where backward computes everything again there is nothing in `saved`, not even room.
     let saved = if problem.keeps_partials() { saved_of(operation) } else { DevicePtr::NULL };
     let launches = Vec::with_capacity(4);
-    let mut planner = Planner { problem, images, workspace, device, family, loss, output, launches };
+    let mut planner = Planner { problem, inputs, workspace, device, family, loss, output, launches };
+    if weights_mean(problem) && problem.reduction != Reduction::Map && !matches!(operation, Operation::Forward { .. }) {
+        planner.weights();
+    }
     match *operation {
         Operation::Forward { ssim, .. } => {
             let kernel = if saved == DevicePtr::NULL { Kernel::Value } else { Kernel::Forward };
@@ -116,7 +121,7 @@ fn wanted(grads: [DevicePtr; 2]) -> impl Iterator<Item = (bool, DevicePtr)> {
 
 struct Planner<'a> {
     problem: &'a Problem,
-    images: [DevicePtr; 2],
+    inputs: Inputs,
     workspace: DevicePtr,
     device: &'a DeviceProperties,
     family: Family,
@@ -137,8 +142,8 @@ impl Planner<'_> {
         let Units { scales, range } = units;
         let dtypes = self.problem.dtypes;
         let pixel_mode = if scales == [1.0; 2] { PIXELS_PLAIN } else { PIXELS_SCALED };
-        let img1 = image(self.images[0], self.problem.img1, dtypes[0]);
-        let img2 = image(self.images[1], self.problem.img2, dtypes[1]);
+        let img1 = image(self.inputs.images[0], self.problem.img1, dtypes[0]);
+        let img2 = image(self.inputs.images[1], self.problem.img2, dtypes[1]);
         let [img1, img2] = in_order([img1, img2], swapped);
         let [scale1, scale2] = in_order(scales, swapped).map(|scale| scale as f32);
         StripParams {
@@ -151,8 +156,8 @@ impl Planner<'_> {
             saved_mean1: DevicePtr::NULL,
             saved_mean2: DevicePtr::NULL,
             upstream: DevicePtr::NULL,
-            partials: self.workspace,
-            pixel_partials: DevicePtr::NULL,
+            partials: self.partials(),
+            second_partials: DevicePtr::NULL,
             first_plane: 0,
             channels: shape.c as i32,
             height: shape.h as i32,
@@ -188,6 +193,8 @@ impl Planner<'_> {
             map_scale: self.output.scale() as f32,
             taps,
             tap_tails: tap_tails(&taps),
+            mask: weights::mask(self.problem, self.inputs),
+            totals: if divides_by_totals(self.problem) { self.workspace } else { DevicePtr::NULL },
         }
     }
 
@@ -208,12 +215,16 @@ impl Planner<'_> {
             Reduction::Map => UPSTREAM_MAP,
             _ => UPSTREAM_GROUP,
         };
+        // What a mask weights is divided by its sums on the device.
+        let known = !divides_by_totals(self.problem);
+        let [mean, pixel_mean] =
+            if known { [self.problem.mean_factor(), self.problem.pixel_factor()] } else { [1.0; 2] };
         StripParams {
             grad: self.gradient(grad, *strides, dtype),
             upstream,
             upstream_mode,
-            grad_scale: (share * self.problem.mean_factor() * self.output.scale() * scale) as f32,
-            pixel_grad_scale: (pixel_factor * self.problem.pixel_factor() * pixel_scale) as f32,
+            grad_scale: (share * mean * self.output.scale() * scale) as f32,
+            pixel_grad_scale: (pixel_factor * pixel_mean * pixel_scale) as f32,
             ..self.params(swapped)
         }
     }
@@ -286,36 +297,43 @@ impl Planner<'_> {
             return;
         }
         let per_group = self.problem.planes_per_group() * blocks_per_plane;
+        let weighted = weights_mean(self.problem);
         let (kernel, params) = match self.loss {
-            None => (
+            None if !weighted => (
                 Kernel::Reduce,
                 Params::Reduce(ReduceParams {
-                    partials: self.workspace,
+                    partials: self.partials(),
                     out: value,
                     per_group: per_group as i64,
                     base: self.value_of_equals(),
                     scale: self.problem.mean_factor() * self.output.scale(),
                 }),
             ),
-            Some(loss) => {
+            loss => {
                 let unscale = Units::new(self.problem).unscale(self.problem);
-                let unit = if loss.pixel == PixelLoss::L2 { unscale * unscale } else { unscale };
+                let second = self.second_partials(blocks_per_plane);
+                // Without a gradient and a loss the kernel has added up the weights itself.
+                let adds_weights = weighted && loss.is_none() && kernel == Kernel::Value;
                 (
                     Kernel::GeneralReduce,
                     Params::GeneralReduce(GeneralReduceParams {
-                        sums: self.workspace,
-                        pixel_sums: self.pixel_partials(blocks_per_plane),
-                        totals: DevicePtr::NULL,
-                        totals_out: DevicePtr::NULL,
+                        sums: self.partials(),
+                        pixel_sums: if loss.is_some() { second } else { DevicePtr::NULL },
+                        weight_sums: if adds_weights { second } else { DevicePtr::NULL },
+                        totals: if weighted && !adds_weights { self.workspace } else { DevicePtr::NULL },
                         out: value,
                         per_group: per_group as i64,
-                        divisor: 0.0,
+                        divisor: self.problem.shard.and_then(|shard| shard.divisor).unwrap_or(0.0),
                         map_weight: self.group_pixels(),
                         map_total: 1.0 / self.problem.mean_factor(),
-                        pixel_total: 1.0 / (self.problem.pixel_factor() * unit),
+                        pixel_total: 1.0 / self.problem.pixel_factor(),
+                        pixel_unit: match loss {
+                            Some(Loss { pixel: PixelLoss::L2, .. }) => unscale * unscale,
+                            _ => unscale,
+                        },
                         base: self.output.of(1.0),
                         scale: self.output.scale(),
-                        lambda: loss.lambda,
+                        lambda: loss.map_or(1.0, |loss| loss.lambda),
                     }),
                 )
             }
@@ -329,26 +347,41 @@ impl Planner<'_> {
         });
     }
 
-    /// Where the sums of pixel losses begin: behind those of the map.
-    fn pixel_partials(&self, blocks_per_plane: usize) -> DevicePtr {
+    /// Adds up the weights of the mask. Their totals lie at the start of the workspace, their sums where those of the map will.
+    fn weights(&mut self) {
+        let memory = weights::Memory {
+            sums: self.partials(),
+            pixel_sums: self.second_partials(weights::blocks_per_plane(self.problem)),
+            totals: self.workspace,
+        };
+        weights::push_launches(&mut self.launches, self.problem, self.inputs, memory);
+    }
+
+    /// Where the sums of the map begin: behind the totals of a mask.
+    fn partials(&self) -> DevicePtr {
+        DevicePtr(self.workspace.0 + total_bytes(self.problem) as u64)
+    }
+
+    /// Where the second sums begin, those of pixel losses or of weights: behind those of the map.
+    fn second_partials(&self, blocks_per_plane: usize) -> DevicePtr {
         let bytes = self.problem.shape.planes() * blocks_per_plane * size_of::<f64>();
-        DevicePtr(self.workspace.0 + bytes as u64)
+        DevicePtr(self.partials().0 + bytes as u64)
     }
 
     /// Launches of a strip kernel over all planes; returns its blocks per plane.
     fn strips(&mut self, kernel: Kernel, params: StripParams) -> usize {
         let (kernel, cut) = Cut::fastest(self.problem, kernel, self.device, self.family);
         let f32_alone = [params.img1, params.img2, params.grad].iter().all(|image| image.element == ELEMENT_F32);
-        let launched = if f32_alone { kernel } else { kernel.of_any_type() };
+        let launched = match weights_mean(self.problem) {
+            true => kernel.masked(),
+            false if f32_alone => kernel,
+            false => kernel.of_any_type(),
+        };
         let planes = self.problem.shape.planes();
         let planes_per_launch = (MAX_GRID / cut.blocks()).max(1);
         for first_plane in (0..planes).step_by(planes_per_launch) {
             let count = planes_per_launch.min(planes - first_plane);
             let offset = (first_plane * cut.blocks() * size_of::<f64>()) as u64;
-            let pixel_partials = match self.loss {
-                None => DevicePtr::NULL,
-                Some(_) => DevicePtr(self.pixel_partials(cut.blocks()).0 + offset),
-            };
             self.launches.push(Launch {
                 kernel: launched,
                 grid: (count * cut.blocks()) as u32,
@@ -356,7 +389,7 @@ impl Planner<'_> {
                 shared_bytes: launched.shared_bytes(),
                 params: Params::Strip(StripParams {
                     partials: DevicePtr(params.partials.0 + offset),
-                    pixel_partials,
+                    second_partials: DevicePtr(self.second_partials(cut.blocks()).0 + offset),
                     first_plane: first_plane as i32,
                     strips: cut.strips as i32,
                     chunks: cut.chunks as i32,

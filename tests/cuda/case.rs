@@ -6,7 +6,8 @@ use std::ptr;
 use crate::capi::{self, expect_ok, fssim_options};
 use crate::device::{Floats, Stream};
 use crate::elements::{Dtype, Elements};
-use crate::support::oracle::{Answer, Oracle, Output, Padding, PixelLoss, Reduction, Window};
+use crate::masked::mask;
+use crate::support::oracle::{Answer, MaskMode, Oracle, Output, Padding, PixelLoss, Reduction, Window};
 use crate::support::{Kind, Size, absolute_error, images, relative_error, to_f64, upstream};
 
 /// What the C header promises: for values, for the pixels of a map, for gradients, and for gradients where the difference
@@ -97,6 +98,47 @@ impl Layout {
     }
 }
 
+/// A mask that weights the mean.
+#[derive(Debug, Clone, Copy)]
+pub struct Mask {
+    /// F32 or U8.
+    pub dtype: Dtype,
+    pub layout: Layout,
+    /// Whether all channels of an image have the same weights in memory.
+    pub shared: bool,
+    /// What random weights of about 1 are multiplied by.
+    pub factor: f32,
+}
+
+impl Mask {
+    fn size(self, [n, c, h, w]: Size) -> Size {
+        [n, if self.shared { 1 } else { c }, h, w]
+    }
+
+    fn layout(self, size: Size) -> capi::fssim_layout {
+        let [n, c, h, w] = self.layout.strides(self.size(size)).map(|stride| stride as i64);
+        let strides = [n, if self.shared { 0 } else { c }, h, w];
+        capi::fssim_layout { dtype: self.dtype.for_c(), reserved: 0, scale: 0.0, strides }
+    }
+
+    /// The elements in memory, dense.
+    fn elements(self, size: Size) -> Vec<f32> {
+        let weights = mask(self.size(size)).into_iter();
+        match self.dtype {
+            Dtype::U8 => weights.map(|m| (m * self.factor * 200.0).ceil()).collect(),
+            _ => weights.map(|m| m * self.factor).collect(),
+        }
+    }
+
+    /// What they stand for, for every channel.
+    fn weights(self, size @ [n, c, h, w]: Size) -> Vec<f64> {
+        let elements = self.elements(size);
+        let weight = |m: f32| if self.dtype == Dtype::U8 { f64::from(u8::from(m != 0.0)) } else { f64::from(m) };
+        let at = |i: usize| if self.shared { i / (c * h * w) * h * w + i % (h * w) } else { i };
+        (0..n * c * h * w).map(|i| weight(elements[at(i)])).collect()
+    }
+}
+
 /// What to compute, and on what.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
@@ -111,6 +153,7 @@ pub struct Case {
     /// Whether the gradients are those of a weighted sum of the values, instead of their sum.
     pub upstream: bool,
     pub saved_for: i32,
+    pub mask: Option<Mask>,
     /// Elements past a 256-byte boundary at which images, values and gradients start.
     pub offset: usize,
 }
@@ -125,6 +168,7 @@ impl Case {
             scales: [0.0; 2],
             upstream: false,
             saved_for: capi::SAVE_FOR_IMG1 | capi::SAVE_FOR_IMG2,
+            mask: None,
             offset: 0,
         }
     }
@@ -197,7 +241,10 @@ impl Case {
     /// The oracle's gradients with respect to the elements.
     pub fn answer(&self, upstream: Option<&[f64]>) -> Answer {
         let [img1, img2] = self.pixels();
-        let mut answer = self.oracle.answer(&img1, &img2, upstream);
+        let mut answer = match self.mask.map(|mask| mask.weights(self.size())) {
+            None => self.oracle.answer(&img1, &img2, upstream),
+            Some(weights) => self.oracle.answer_masked(&img1, &img2, &weights, MaskMode::WeightedMean, upstream),
+        };
         answer.grad_img1.iter_mut().for_each(|element| *element *= self.scale(0));
         answer.grad_img2.iter_mut().for_each(|element| *element *= self.scale(1));
         answer
@@ -237,6 +284,8 @@ pub struct Session {
     pub images: [Elements; 2],
     pub workspace: Floats,
     upstream: Option<Floats>,
+    /// Kept for the address in the options.
+    _mask: Option<Elements>,
 }
 
 /// Calls the plain or the `_stream` form of a function, as the mode says, and waits for it.
@@ -275,7 +324,20 @@ macro_rules! call {
 
 impl Session {
     pub fn new(case: Case) -> Self {
-        let options = case.options();
+        let mask = case.mask.map(|mask| {
+            let (size, dtype) = (mask.size(case.size()), mask.dtype);
+            let memory = mask.layout.scatter(size, dtype, &mask.elements(case.size()));
+            Elements::of_at(case.offset * dtype.bytes(), &memory)
+        });
+        let options = match (&mask, case.mask) {
+            (Some(memory), Some(mask)) => fssim_options {
+                mask_mode: capi::MASK_WEIGHTED_MEAN,
+                mask: memory.address().cast_const(),
+                mask_layout: mask.layout(case.size()),
+                ..case.options()
+            },
+            _ => case.options(),
+        };
         let [img1, img2] = case.images();
         let place = |which: usize, image: &[f32]| {
             let dtype = case.dtypes[which];
@@ -287,6 +349,7 @@ impl Session {
             images: [place(0, &img1), place(1, &img2)],
             workspace: Floats::poisoned(0),
             upstream: case.upstream.then(|| Floats::of_at(case.offset, &upstream(case.oracle.values()))),
+            _mask: mask,
         };
         let bytes = capi::workspace_bytes(session.shape(), &options);
         session.workspace = Floats::poisoned(bytes.div_ceil(4));
@@ -374,7 +437,9 @@ impl Session {
     #[track_caller]
     pub fn check_loss(&self, mode: Mode<'_>, pixel: PixelLoss, lambda: f64) {
         let [img1, img2] = self.case.pixels();
-        let want = self.case.oracle.loss(&img1, &img2, None, pixel, lambda);
+        let weights = self.case.mask.map(|mask| mask.weights(self.case.size()));
+        let weights = weights.as_deref().map(|weights| (weights, MaskMode::WeightedMean));
+        let want = self.case.oracle.loss(&img1, &img2, weights, pixel, lambda);
         let scaled = |which: usize, grad: &[f64]| grad.iter().map(|element| element * self.case.scale(which)).collect();
         let want = Answer {
             grad_img1: scaled(0, &want.grad_img1),

@@ -17,6 +17,7 @@ mod masks;
 mod own_process;
 mod processes;
 mod streams;
+mod weights;
 mod windows;
 
 #[path = "../support/capi.rs"]

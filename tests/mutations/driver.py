@@ -49,8 +49,8 @@ PLAN = [
         "loss-unit",
         "src/cuda/plan.rs",
         "squared differences are not taken back to the unit of the pixels",
-        "{ unscale * unscale }",
-        "{ unscale }",
+        "=> unscale * unscale,",
+        "=> unscale,",
     ),
     Fault(
         "loss-gradient-unit",

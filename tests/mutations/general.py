@@ -7,6 +7,7 @@ MAP = "kernels/general_map.cu"
 GRADIENT = "kernels/general_gradient.cu"
 REDUCE = "kernels/general_reduce.cu"
 SHARED = "kernels/general.cuh"
+MASK = "kernels/mask.cuh"
 PLAN = "src/cuda/general/mod.rs"
 BANDS = "src/cuda/general/bands.rs"
 
@@ -59,17 +60,17 @@ KERNELS = [
     ),
     Fault(
         "general-masked-nan",
-        SHARED,
+        MASK,
         "what is masked is multiplied by zero",
         "return weight == 0.0f ? 0.0f : weight * value;",
         "return weight * value;",
     ),
     Fault(
         "general-bytes",
-        SHARED,
+        MASK,
         "bytes of a mask weigh what they are",
-        "mask.element == ELEMENT_U8 && weight != 0.0f ? 1.0f : weight",
-        "weight",
+        "mask.element == ELEMENT_U8 && __float_as_uint(bits) != 0 ? 1.0f : bits",
+        "mask.element == ELEMENT_U8 ? static_cast<float>(__float_as_uint(bits)) : bits",
     ),
     Fault(
         "general-origin-none",
@@ -136,31 +137,31 @@ KERNELS = [
     ),
     Fault(
         "general-empty-mask",
-        GRADIENT,
+        MASK,
         "where a mask is all zero the gradient is divided by zero",
-        "map = map_total == 0.0 ? 0.0 : map / map_total;",
-        "map = map / map_total;",
+        "return total == 0.0 ? 0.0 : factor / total;",
+        "return factor / total;",
     ),
     Fault(
         "general-weights-region",
         REDUCE,
         "the weights outside of the map count for the mean",
-        "if (in_map && in_range(column, p.map_left, p.map_right)) map += weight;",
-        "if (in_map) map += weight;",
+        "if (!in_map || !in_range(column + i, p.map_left, p.map_right)) weight[k][i] = 0.0f;",
+        "if (!in_map) weight[k][i] = 0.0f;",
     ),
     Fault(
         "general-weights-columns",
         REDUCE,
         "the weights of all columns but the first chunk are left out",
-        "chunk % p.column_chunks * (2 * GENERAL_THREADS)",
+        "chunk % p.column_chunks * WEIGHT_COLUMNS",
         "chunk % p.column_chunks * p.width",
     ),
     Fault(
         "general-totals-order",
         REDUCE,
         "the weights of the map and of the pixels change places",
-        "totals[0] = map;\n    totals[1] = pixels;",
-        "totals[0] = pixels;\n    totals[1] = map;",
+        "totals[0] = p.repeats * map;\n    totals[1] = p.repeats * pixels;",
+        "totals[0] = p.repeats * pixels;\n    totals[1] = p.repeats * map;",
     ),
     Fault(
         "general-share",

@@ -39,8 +39,8 @@ BARRIERS = [
         "tile-pixels-barrier",
         "kernels/tile.cu",
         "no barrier between pixels and vertical moments",
-        "load_pixels<ELEMENTS, TILE>(p, tile, pixels, loss);\n    __syncthreads();",
-        "load_pixels<ELEMENTS, TILE>(p, tile, pixels, loss);",
+        "load_pixels<ELEMENTS, TILE, MEAN>(p, tile, pixels, loss);\n    __syncthreads();",
+        "load_pixels<ELEMENTS, TILE, MEAN>(p, tile, pixels, loss);",
         seeds=SEEDS,
     ),
     Fault(
@@ -313,8 +313,8 @@ VALUES = [
         "sum-owned-rows",
         "kernels/map_groups.cuh",
         "rows of the chunks around are added again",
-        "if (row_in_map && row_owned) take_value",
-        "if (row_in_map) take_value",
+        "if (row_in_map && row_owned) {",
+        "if (row_in_map) {",
     ),
     Fault(
         "block-sum-lanes",

@@ -2,6 +2,7 @@
 
 use crate::cuda::DevicePtr;
 use crate::cuda::plan::MAX_GRID;
+use crate::cuda::weights::total_bytes;
 use crate::geometry::*;
 use crate::problem::Problem;
 
@@ -102,7 +103,6 @@ impl Memory {
         let bands = Bands::new(problem, true);
         let planes = problem.shape.planes();
         let sums = planes * bands.blocks_per_plane(problem) * size_of::<f64>();
-        let totals = if weights_mean(problem) { 2 * groups(problem) * size_of::<f64>() } else { 0 };
         let floats = GENERAL_PLANES as usize * plane_pixels(problem, bands);
         let mut end = workspace;
         let mut part = |bytes: usize| {
@@ -111,7 +111,7 @@ impl Memory {
             start
         };
         let (sums, pixel_sums) = (part(sums), part(sums));
-        let (totals, planes) = (part(totals), part(floats * size_of::<f32>()));
+        let (totals, planes) = (part(total_bytes(problem)), part(floats * size_of::<f32>()));
         Memory { sums, pixel_sums, totals, planes, end }
     }
 }
@@ -120,12 +120,4 @@ impl Memory {
 fn plane_pixels(problem: &Problem, bands: Bands) -> usize {
     let rows = (bands.rows.min(problem.owned_rows.1) + 2 * bands.halo).min(problem.shape.h);
     bands.planes_per_launch.min(problem.shape.planes()) * rows * problem.shape.w
-}
-
-pub(super) fn groups(problem: &Problem) -> usize {
-    problem.shape.planes() / problem.planes_per_group()
-}
-
-pub(super) fn weights_mean(problem: &Problem) -> bool {
-    problem.mask.is_some_and(|mask| mask.mode.weights_mean())
 }

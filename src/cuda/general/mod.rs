@@ -9,17 +9,17 @@ mod bands;
 mod tests;
 
 use super::kernel::Kernel;
-use super::params::{GeneralParams, GeneralReduceParams, Image, Params, WeightParams};
-use super::plan::{Launch, MAX_GRID, image};
+use super::params::{GeneralParams, GeneralReduceParams, Params};
+use super::plan::{Launch, image};
+use super::weights::{self, divides_by_totals, groups, weights_mean};
 use super::{DevicePtr, Inputs, Operation};
 use crate::geometry::*;
-use crate::layout::{Dtype, Strides};
 use crate::loss::{Loss, PixelLoss};
-use crate::mask::{MaskElement, MaskMode, MaskSpec};
+use crate::mask::MaskMode;
 use crate::problem::{Output, Problem, Reduction};
 use crate::shard::Shard;
 use crate::units::Units;
-use bands::{Band, Bands, COLUMNS, Memory, ROWS, groups, tile_columns, weights_mean};
+use bands::{Band, Bands, COLUMNS, Memory, ROWS, tile_columns};
 
 /// The launches of a call, in order.
 pub(super) fn plan(problem: &Problem, inputs: Inputs, operation: &Operation, workspace: DevicePtr) -> Vec<Launch> {
@@ -65,7 +65,8 @@ impl Planner<'_> {
         let reduces = out != DevicePtr::NULL && problem.reduction != Reduction::Map;
         let mut launches = Vec::with_capacity(8);
         if weights_mean(problem) && problem.reduction != Reduction::Map {
-            self.weights(&mut launches);
+            let Memory { sums, pixel_sums, totals, .. } = self.memory;
+            weights::push_launches(&mut launches, problem, self.inputs, weights::Memory { sums, pixel_sums, totals });
         }
         let params = GeneralParams {
             map: if problem.reduction == Reduction::Map { out } else { DevicePtr::NULL },
@@ -91,68 +92,31 @@ impl Planner<'_> {
         }
         if reduces {
             let per_group = problem.planes_per_group() * blocks_per_plane;
-            launches.push(self.reduction(Kernel::GeneralReduce, per_group, out));
+            launches.push(self.reduction(per_group, out));
         }
         launches
     }
 
-    /// Adds up the weights of each group of planes. Their sums lie where those of the map will.
-    fn weights(&self, launches: &mut Vec<Launch>) {
-        let problem = self.problem;
-        let (first, rows) = problem.owned_rows;
-        let column_chunks = problem.shape.w.div_ceil(2 * GENERAL_THREADS as usize);
-        let (planes, chunks) = (problem.shape.planes(), rows.div_ceil(ROWS) * column_chunks);
-        let planes_per_launch = (MAX_GRID / chunks).max(1);
-        for first_plane in (0..planes).step_by(planes_per_launch) {
-            let count = planes_per_launch.min(planes - first_plane);
-            let offset = (first_plane * chunks * size_of::<f64>()) as u64;
-            launches.push(Launch {
-                kernel: Kernel::GeneralWeights,
-                grid: (count * chunks) as u32,
-                block: Kernel::GeneralWeights.threads(),
-                shared_bytes: 0,
-                params: Params::Weights(WeightParams {
-                    mask: self.mask(),
-                    sums: DevicePtr(self.memory.sums.0 + offset),
-                    pixel_sums: DevicePtr(self.memory.pixel_sums.0 + offset),
-                    first_plane: first_plane as i32,
-                    channels: problem.shape.c as i32,
-                    width: problem.shape.w as i32,
-                    chunks: chunks as i32,
-                    column_chunks: column_chunks as i32,
-                    own_begin: first as i32,
-                    own_end: (first + rows) as i32,
-                    map_top: problem.map.top as i32,
-                    map_left: problem.map.left as i32,
-                    map_bottom: problem.map.bottom() as i32,
-                    map_right: problem.map.right() as i32,
-                }),
-            });
-        }
-        let per_group = problem.planes_per_group() * chunks;
-        launches.push(self.reduction(Kernel::GeneralTotals, per_group, DevicePtr::NULL));
-    }
-
-    fn reduction(&self, kernel: Kernel, per_group: usize, out: DevicePtr) -> Launch {
+    fn reduction(&self, per_group: usize, out: DevicePtr) -> Launch {
         let (problem, loss) = (self.problem, self.loss);
-        let has_pixels = kernel == Kernel::GeneralTotals || loss.is_some();
         let mean = 1.0 / problem.mean_factor();
         Launch {
-            kernel,
+            kernel: Kernel::GeneralReduce,
             grid: groups(problem) as u32,
-            block: kernel.threads(),
+            block: Kernel::GeneralReduce.threads(),
             shared_bytes: 0,
             params: Params::GeneralReduce(GeneralReduceParams {
                 sums: self.memory.sums,
-                pixel_sums: if has_pixels { self.memory.pixel_sums } else { DevicePtr::NULL },
+                pixel_sums: if loss.is_some() { self.memory.pixel_sums } else { DevicePtr::NULL },
+                weight_sums: DevicePtr::NULL,
                 totals: self.totals(),
-                totals_out: self.memory.totals,
                 out,
                 per_group: per_group as i64,
                 divisor: self.divisor().unwrap_or(0.0),
                 map_weight: (problem.planes_per_group() * problem.map_pixels()) as f64,
                 map_total: mean,
                 pixel_total: 1.0 / problem.pixel_factor(),
+                pixel_unit: 1.0,
                 base: self.output.of(1.0),
                 scale: self.output.scale(),
                 lambda: loss.map_or(1.0, |loss| loss.lambda),
@@ -241,7 +205,7 @@ impl Planner<'_> {
         let present = problem.present();
         let lambda = self.loss.map_or(1.0, |loss| loss.lambda);
         // What a mask weights is divided by sums that only the device knows, unless they are given.
-        let known = !weights_mean(problem) || self.divisor().is_some() || problem.reduction == Reduction::Map;
+        let known = !divides_by_totals(problem);
         let factors = if known { [problem.mean_factor(), problem.pixel_factor()] } else { [1.0; 2] };
         let grad = |index: usize, strides| image(self.grads[index], strides, problem.grad_dtypes[index]);
         GeneralParams {
@@ -249,7 +213,7 @@ impl Planner<'_> {
             img2: image(self.inputs.images[1], problem.img2, problem.dtypes[1]),
             grad1: grad(0, problem.grad_img1),
             grad2: grad(1, problem.grad_img2),
-            mask: self.mask(),
+            mask: weights::mask(problem, self.inputs),
             planes: DevicePtr::NULL,
             map: DevicePtr::NULL,
             upstream: self.upstream,
@@ -302,17 +266,6 @@ impl Planner<'_> {
             pixel_scale2: problem.scales[1],
             taps: taps(problem),
         }
-    }
-
-    fn mask(&self) -> Image {
-        let none = || image(DevicePtr::NULL, Strides { n: 0, c: 0, h: 0, w: 0, extent: 0 }, Dtype::F32);
-        self.problem.mask.map_or_else(none, |MaskSpec { element, strides, .. }| {
-            let dtype = match element {
-                MaskElement::F32 => Dtype::F32,
-                MaskElement::U8 => Dtype::U8,
-            };
-            image(self.inputs.mask, strides, dtype)
-        })
     }
 
     fn mask_mode(&self) -> i32 {
