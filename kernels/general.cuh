@@ -70,6 +70,17 @@ __device__ __forceinline__ float load_weight(const Image& mask, int image, int c
     return load_weight(mask, element_address(mask, image, channel, row, column));
 }
 
+// x + y and x - y of scaled pixels. Scales of one size are powers of two; products with others round, and the difference of
+// pixels that are nearly equal would drown in that.
+__device__ __forceinline__ void scaled_sum_and_difference(const GeneralParams& p, float x, float y, float& u,
+                                                          float& v) {
+    const float scaled_x = x * p.scale1;
+    const float scaled_y = y * p.scale2;
+    u = scaled_x + scaled_y;
+    v = scaled_x - scaled_y;
+    if (fabsf(p.scale1) != fabsf(p.scale2)) v += fmaf(p.scale1, x, -scaled_x) - fmaf(p.scale2, y, -scaled_y);
+}
+
 // A pixel of both images as x + y and x - y, and its weight, 1 without a mask.
 struct GeneralPixel {
     float u;
@@ -81,10 +92,7 @@ struct GeneralPixel {
     __device__ __forceinline__ GeneralPixel(const GeneralParams& p, const GeneralTile& tile, int row, int column) {
         const char* const img1 = element_address(p.img1, tile.image, tile.channel, row, column);
         const char* const img2 = element_address(p.img2, tile.image, tile.channel, row, column);
-        const float x = load_element(img1, p.img1.element) * p.scale1;
-        const float y = load_element(img2, p.img2.element) * p.scale2;
-        u = x + y;
-        v = x - y;
+        scaled_sum_and_difference(p, load_element(img1, p.img1.element), load_element(img2, p.img2.element), u, v);
         weight = p.mask_mode == MASK_NONE ? 1.0f : load_weight(p.mask, tile.image, tile.channel, row, column);
         if (p.mask_mode == MASK_MULTIPLY_INPUTS) {
             u = weighted(weight, u);

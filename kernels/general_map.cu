@@ -50,10 +50,9 @@ __device__ __forceinline__ void load_pixels(const GeneralParams& p, const Genera
             float weight = 0.0f;
             if (row_inside && in_range(left + c, 0, p.width)) {
                 if (FLOATS) {
-                    const float x = load_element(row1 + c * p.img1.stride_w, ELEMENT_F32) * p.scale1;
-                    const float y = load_element(row2 + c * p.img2.stride_w, ELEMENT_F32) * p.scale2;
-                    u = x + y;
-                    v = x - y;
+                    const float x = load_element(row1 + c * p.img1.stride_w, ELEMENT_F32);
+                    const float y = load_element(row2 + c * p.img2.stride_w, ELEMENT_F32);
+                    scaled_sum_and_difference(p, x, y, u, v);
                 } else {
                     const GeneralPixel pixel(p, tile, row, left + c);
                     u = pixel.u;

@@ -3,7 +3,7 @@
 use crate::case::{Case, Layout, Mode, Session};
 use crate::device::Gpu;
 use crate::elements::Dtype;
-use crate::support::oracle::{Padding, Reduction};
+use crate::support::oracle::{Padding, Reduction, Window};
 use crate::support::{Kind, Size};
 
 const IMAGES: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::U8];
@@ -101,6 +101,29 @@ fn scales_and_ranges_of_their_own() {
                 ..Case::new(Kind::Noise, [1, 2, 29, 133])
             };
             (case.oracle.reduction, case.oracle.data_range) = (reduction, data_range);
+            check_paddings(case);
+        }
+    }
+}
+
+#[test]
+fn scales_that_round() {
+    let Some(_gpu) = Gpu::first("cuda::dtypes::scales_that_round") else { return };
+    for (dtypes, scales) in [
+        ([Dtype::F32, Dtype::F32], [0.7, 0.7]),
+        ([Dtype::F32, Dtype::F32], [0.7, 1.0]),
+        ([Dtype::F32, Dtype::F32], [1.0 / 3.0, -0.7]),
+        ([Dtype::F32, Dtype::U8], [0.0, 0.0]),
+    ] {
+        let [first, second] = dtypes;
+        // The second window takes the general kernels.
+        for window in [Window::Gaussian(11), Window::Gaussian(9)] {
+            let mut case = Case {
+                dtypes: [first, second, Dtype::F32, Dtype::F32],
+                scales,
+                ..Case::new(Kind::Photo, [1, 1, 200, 300])
+            };
+            case.oracle.window = window;
             check_paddings(case);
         }
     }

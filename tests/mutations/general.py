@@ -13,6 +13,13 @@ BANDS = "src/cuda/general/bands.rs"
 
 KERNELS = [
     Fault(
+        "general-scales",
+        SHARED,
+        "what rounding products with two scales loses is lost",
+        "if (fabsf(p.scale1) != fabsf(p.scale2)) v +=",
+        "if (false) v +=",
+    ),
+    Fault(
         "general-pixels-barrier",
         MAP,
         "no barrier between pixels and vertical moments",
