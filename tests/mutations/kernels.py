@@ -393,8 +393,8 @@ ELEMENTS = [
         "half-gradient-type",
         "kernels/elements.cuh",
         "a gradient of bf16 is stored as f16",
-        "const float (&value)[COUNT], int type, unsigned (&bits)[COUNT]) {\n    if (type == ELEMENT_F16) {",
-        "const float (&value)[COUNT], int type, unsigned (&bits)[COUNT]) {\n    if (type != ELEMENT_F32) {",
+        "const float (&value)[COUNT], int type, unsigned short (&bits)[COUNT]) {\n    if (type == ELEMENT_F16) {",
+        "const float (&value)[COUNT], int type, unsigned short (&bits)[COUNT]) {\n    if (type != ELEMENT_F32) {",
     ),
     Fault(
         "byte-sign",
