@@ -7,9 +7,29 @@
 #include "intrinsics.cuh"
 #include "params.cuh"
 
-// What a kernel is compiled for: images and gradient of f32 alone, or of any type. Most are f32, and the code that converts
-// the others would be in the way of theirs in the instruction cache.
-enum class Elements { F32, ANY };
+// What a kernel is compiled for: a pair of element types (PIXELS_*) with a gradient of f32 or, beside images of 16 bits, of
+// their type; or any types. Code for other types would be in the way of a pair's in the instruction cache.
+enum class Elements {
+    ANY = 0,
+    F32 = PIXELS_F32,
+    F16 = PIXELS_F16,
+    BF16 = PIXELS_BF16,
+    U8 = PIXELS_U8,
+    F32_U8 = PIXELS_F32_U8,
+};
+
+// The element types of a pair.
+constexpr __device__ int first_type(Elements pair) {
+    switch (pair) {
+    case Elements::F16: return ELEMENT_F16;
+    case Elements::BF16: return ELEMENT_BF16;
+    case Elements::U8: return ELEMENT_U8;
+    default: return ELEMENT_F32;
+    }
+}
+constexpr __device__ int second_type(Elements pair) { return pair == Elements::F32_U8 ? ELEMENT_U8 : first_type(pair); }
+
+constexpr __device__ int bytes_of(int type) { return type == ELEMENT_F32 ? 4 : type == ELEMENT_U8 ? 1 : 2; }
 
 // Neighbouring elements that one access can move.
 constexpr int QUAD = 4;
@@ -80,6 +100,14 @@ __device__ __forceinline__ void convert_elements(float (&bits)[COUNT], int type)
     if (type == ELEMENT_U8) convert_elements<ELEMENT_U8>(bits);
 }
 
+// The type of a gradient, as far as it was not compiled in.
+template <Elements ELEMENTS>
+__device__ __forceinline__ int gradient_type(const Image& image) {
+    if (ELEMENTS == Elements::ANY) return image.element;
+    const int type = first_type(ELEMENTS);
+    return bytes_of(type) != 2 || image.element_bytes == 4 ? ELEMENT_F32 : type;
+}
+
 // Rounds numbers to 16 bits.
 template <int COUNT>
 __device__ __forceinline__ void round_elements(const float (&value)[COUNT], int type, unsigned short (&bits)[COUNT]) {
@@ -94,9 +122,11 @@ __device__ __forceinline__ void round_elements(const float (&value)[COUNT], int 
 
 // Rounds numbers to the wanted ones of the elements `stride` bytes apart.
 template <Elements ELEMENTS, int COUNT>
-__device__ __forceinline__ void store_elements(char* first, long long stride, int type, const bool (&wanted)[COUNT],
+__device__ __forceinline__ void store_elements(char* first, const Image& image, const bool (&wanted)[COUNT],
                                                const float (&value)[COUNT]) {
-    if (ELEMENTS == Elements::F32 || type == ELEMENT_F32) {
+    const long long stride = image.stride_w;
+    const int type = gradient_type<ELEMENTS>(image);
+    if (type == ELEMENT_F32) {
 #pragma unroll
         for (int i = 0; i < COUNT; i++)
             if (wanted[i]) store_one(first + i * stride, value[i]);
@@ -151,12 +181,15 @@ __device__ __forceinline__ void convert_quad(float (&packed)[QUAD], int type) {
 
 // Rounds numbers to a QUAD of elements, for which has_quads has said yes.
 template <Elements ELEMENTS>
-__device__ __forceinline__ void store_quad(char* address, int type, const float (&value)[QUAD]) {
-    if (ELEMENTS == Elements::F32 || type == ELEMENT_F32) {
+__device__ __forceinline__ void store_quad(char* address, const Image& image, const float (&value)[QUAD]) {
+    const int type = gradient_type<ELEMENTS>(image);
+    if (type == ELEMENT_F32) {
         store_four(address, value);
         return;
     }
-    unsigned short bits[QUAD];
-    round_elements(value, type, bits);
-    store_four(address, bits);
+    if (type == ELEMENT_F16) {
+        store_four(address, {pack_half2(value[0], value[1]), pack_half2(value[2], value[3])});
+        return;
+    }
+    store_four(address, {pack_bfloat162(value[0], value[1]), pack_bfloat162(value[2], value[3])});
 }

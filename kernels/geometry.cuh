@@ -54,9 +54,16 @@ constexpr int ELEMENT_F16 = 1;
 constexpr int ELEMENT_BF16 = 2;
 constexpr int ELEMENT_U8 = 3;
 
-// What is done to the pixels of both images: nothing, because their range is right, or they are multiplied by their scales.
-constexpr int PIXELS_PLAIN = 0;
+// What is to be known of both images' pixels, bits of one number. Whether they are multiplied by their scales, or nothing is
+// done because their range is right:
 constexpr int PIXELS_SCALED = 1;
+// which pair of element types they are, if it is one that kernels are compiled for: floats; halves or bfloat16 that nothing
+// is done to; bytes of the same scale, a power of two; floats beside bytes whose scale is a power of two.
+constexpr int PIXELS_F32 = 2;
+constexpr int PIXELS_F16 = 4;
+constexpr int PIXELS_BF16 = 8;
+constexpr int PIXELS_U8 = 16;
+constexpr int PIXELS_F32_U8 = 32;
 
 // How the upstream gradient is read: ones; upstream[plane / planes_per_group]; upstream[plane][row - map_top][column -
 // map_left].

@@ -66,15 +66,13 @@ struct GradientGroups {
             weights.load_row(first_row + row, has_weight, weight);
         }
         if (loads_quads) {
-            load_quad<ELEMENTS>(img1, p.img1.element_bytes, x);
-            load_quad<ELEMENTS>(img2, p.img2.element_bytes, y);
+            load_quads<ELEMENTS>(img1, img2, p, x, y);
             return;
         }
         bool valid[GROUP];
 #pragma unroll
         for (int i = 0; i < GROUP; i++) valid[i] = i < columns;
-        load_bits<ELEMENTS>(img1, p.img1.stride_w, p.img1.element_bytes, valid, x);
-        load_bits<ELEMENTS>(img2, p.img2.stride_w, p.img2.element_bytes, valid, y);
+        load_pairs<ELEMENTS>(img1, img2, p, p.img1.stride_w, p.img2.stride_w, valid, x, y);
     }
 
     // The rest of the stage that fetch() began.
@@ -84,7 +82,15 @@ struct GradientGroups {
             float g[PARTIALS][GROUP];
 #pragma unroll
             for (int i = 0; i < PARTIALS; i++) horizontal_filter(from + i * FILTERED_AT::PLANE, p, g[i]);
-            sums_and_differences<ELEMENTS>(x, y, loads_quads, p);
+            float u[GROUP];
+            float v[GROUP];
+            sums_and_differences<ELEMENTS>(x, y, loads_quads, p, u, v);
+            // In their place: backward.cu has no registers to spare.
+#pragma unroll
+            for (int i = 0; i < GROUP; i++) {
+                x[i] = u[i];
+                y[i] = v[i];
+            }
             write(g);
         }
         row += STAGE_ROWS;
@@ -121,9 +127,9 @@ struct GradientGroups {
                 if (factor != 0.0f) out[i] = fmaf(factor, derivative[i], out[i]);
         }
         if (stores_quads) {
-            store_quad<ELEMENTS>(grad, p.grad.element, out);
+            store_quad<ELEMENTS>(grad, p.grad, out);
             return;
         }
-        store_elements<ELEMENTS>(grad, p.grad.stride_w, p.grad.element, valid, out);
+        store_elements<ELEMENTS>(grad, p.grad, valid, out);
     }
 };

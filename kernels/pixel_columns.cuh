@@ -19,7 +19,7 @@ struct PixelColumns {
     int row;
     bool inside;            // the column lies in the image
     bool owned;             // the strip has output in the column
-    float x[STAGE_ROWS];    // bits of the elements of the next stage, zero outside the image; then sums and differences
+    float x[STAGE_ROWS];    // bits of the elements of the next stage, zero outside the image
     float y[STAGE_ROWS];
     VerticalVariance u;
     VerticalVariance v;
@@ -46,15 +46,13 @@ struct PixelColumns {
             const bool all_rows = row >= 0 && row + STAGE_ROWS <= p.height;
             if (all_rows) {
                 const bool valid[STAGE_ROWS] = {true, true, true, true};
-                load_bits<ELEMENTS>(img1, p.img1.stride_h, p.img1.element_bytes, valid, x);
-                load_bits<ELEMENTS>(img2, p.img2.stride_h, p.img2.element_bytes, valid, y);
+                load_pairs<ELEMENTS>(img1, img2, p, p.img1.stride_h, p.img2.stride_h, valid, x, y);
             } else {
                 bool valid[STAGE_ROWS];
 #pragma unroll
                 for (int j = 0; j < STAGE_ROWS; j++)
                     valid[j] = static_cast<unsigned>(row + j) < static_cast<unsigned>(p.height);
-                load_bits<ELEMENTS>(img1, p.img1.stride_h, p.img1.element_bytes, valid, x);
-                load_bits<ELEMENTS>(img2, p.img2.stride_h, p.img2.element_bytes, valid, y);
+                load_pairs<ELEMENTS>(img1, img2, p, p.img1.stride_h, p.img2.stride_h, valid, x, y);
             }
         }
         img1 += STAGE_ROWS * p.img1.stride_h;
@@ -64,18 +62,20 @@ struct PixelColumns {
 
     __device__ __forceinline__ void step(int buffer) {
         float* to = out + buffer * MOMENT_BUFFER;
-        sums_and_differences<ELEMENTS>(x, y, false, p);
-        if constexpr (LOSS) take_loss();
-        u.step(x, p, to, to + 2 * ROW_PLANE);
-        v.step(y, p, to + ROW_PLANE, to + 3 * ROW_PLANE);
+        float sum[STAGE_ROWS];
+        float difference[STAGE_ROWS];
+        sums_and_differences<ELEMENTS>(x, y, false, p, sum, difference);
+        if constexpr (LOSS) take_loss(difference);
+        u.step(sum, p, to, to + 2 * ROW_PLANE);
+        v.step(difference, p, to + ROW_PLANE, to + 3 * ROW_PLANE);
         fetch();
     }
 
     // Outside the image there is no difference.
-    __device__ __forceinline__ void take_loss() {
+    __device__ __forceinline__ void take_loss(const float (&difference)[STAGE_ROWS]) {
         float pixel[STAGE_ROWS];
         float derivative[STAGE_ROWS];
-        compare(y, p, pixel, derivative);
+        compare(difference, p, pixel, derivative);
         bool own[STAGE_ROWS];
 #pragma unroll
         for (int j = 0; j < STAGE_ROWS; j++) own[j] = owned && in_range(row - STAGE_ROWS + j, strip.row, strip.row_end);

@@ -1,7 +1,7 @@
 // The part of a training loss that compares single pixels, by their difference v = x - y.
 #pragma once
 
-#include "strip.cuh"
+#include "pixel_pairs.cuh"
 
 // Sum of many values of like size in a pair of floats: the error does not grow with their number, as it would in one
 // float when a thousand nearly equal values round the same way.

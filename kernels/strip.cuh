@@ -235,42 +235,6 @@ __device__ __forceinline__ void horizontal_variance(const float* means, const fl
     window_variance(mean_window, variance_window, p, mean, variance);
 }
 
-// Puts the sum and the difference of two pixels in their place, after scaling them. Of each only the result is rounded: the
-// difference of pixels that are nearly equal would drown in the roundings of the products.
-__device__ __forceinline__ void scaled_sum_and_difference(float& x, float& y, const StripParams& p) {
-    const float scaled = p.scale2 * y;
-    const float lost = fmaf(p.scale2, y, -scaled);
-    const float sum = fmaf(p.scale1, x, scaled) + lost;
-    y = fmaf(p.scale1, x, -scaled) - lost;
-    x = sum;
-}
-
-// Puts u = x + y and v = x - y in the place of the bits of both images' elements. packed: a quad of each was loaded at once.
-template <Elements ELEMENTS>
-__device__ __forceinline__ void sums_and_differences(float (&x)[GROUP], float (&y)[GROUP], bool packed,
-                                                     const StripParams& p) {
-    if (ELEMENTS == Elements::ANY) {
-        if (packed) {
-            convert_quad(x, p.img1.element);
-            convert_quad(y, p.img2.element);
-        } else {
-            convert_elements(x, p.img1.element);
-            convert_elements(y, p.img2.element);
-        }
-    }
-    if (p.pixel_mode == PIXELS_PLAIN) {
-#pragma unroll
-        for (int i = 0; i < GROUP; i++) {
-            const float sum = x[i] + y[i];
-            y[i] = x[i] - y[i];
-            x[i] = sum;
-        }
-        return;
-    }
-#pragma unroll
-    for (int i = 0; i < GROUP; i++) scaled_sum_and_difference(x[i], y[i], p);
-}
-
 __device__ __forceinline__ void store_group(float* out, const float (&value)[GROUP]) {
     *reinterpret_cast<float4*>(out) = make_float4(value[0], value[1], value[2], value[3]);
 }

@@ -63,3 +63,23 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MUL
     fssim_loss_masked(const __grid_constant__ StripParams p) {
     value<Elements::ANY, Keep::NOTHING, true, Mean::WEIGHTED>(p);
 }
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_of_f16(const __grid_constant__ StripParams p) {
+    value<Elements::F16, Keep::NOTHING, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_of_bf16(const __grid_constant__ StripParams p) {
+    value<Elements::BF16, Keep::NOTHING, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_of_u8(const __grid_constant__ StripParams p) {
+    value<Elements::U8, Keep::NOTHING, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_of_f32_and_u8(const __grid_constant__ StripParams p) {
+    value<Elements::F32_U8, Keep::NOTHING, false>(p);
+}

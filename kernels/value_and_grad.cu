@@ -71,3 +71,43 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_P
     fssim_loss_and_grad_masked(const __grid_constant__ StripParams p) {
     value_and_grad<Elements::ANY, true, Mean::WEIGHTED>(p);
 }
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_and_grad_of_f16(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::F16, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_and_grad_of_bf16(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::BF16, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_and_grad_of_u8(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::U8, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_and_grad_of_f32_and_u8(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::F32_U8, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_and_grad_of_f16(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::F16, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_and_grad_of_bf16(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::BF16, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_and_grad_of_u8(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::U8, true>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_and_grad_of_f32_and_u8(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::F32_U8, true>(p);
+}

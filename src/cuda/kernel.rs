@@ -27,9 +27,8 @@ macro_rules! kernels {
                 match self { $(Kernel::$kernel => $shared_bytes as u32,)* }
             }
 
-            /// The entry point that does the same for elements of every type. Of strips and tiles there is one for f32
-            /// alone: most images are, and code that converts would be in the way of theirs in the instruction cache.
-            pub(super) fn of_any_type(self) -> Kernel {
+            /// The entry point that does the same for elements of every type.
+            fn of_any_type(self) -> Kernel {
                 match self { $(Kernel::$kernel => Kernel::$of_any_type,)* }
             }
         }
@@ -52,6 +51,23 @@ kernels! {
         STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradOfAnyType;
     LossOfAnyType: c"fssim_loss_of_any_type", STRIP_THREADS, VALUE_SHARED_BYTES, LossOfAnyType;
     LossAndGradOfAnyType: c"fssim_loss_and_grad_of_any_type", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradOfAnyType;
+
+    ValueOfF16: c"fssim_value_of_f16", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;
+    ValueOfBf16: c"fssim_value_of_bf16", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;
+    ValueOfU8: c"fssim_value_of_u8", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;
+    ValueOfF32AndU8: c"fssim_value_of_f32_and_u8", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;
+
+    ValueAndGradOfF16: c"fssim_value_and_grad_of_f16", STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradOfAnyType;
+    ValueAndGradOfBf16: c"fssim_value_and_grad_of_bf16", STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradOfAnyType;
+    ValueAndGradOfU8: c"fssim_value_and_grad_of_u8", STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradOfAnyType;
+    ValueAndGradOfF32AndU8: c"fssim_value_and_grad_of_f32_and_u8",
+        STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradOfAnyType;
+
+    LossAndGradOfF16: c"fssim_loss_and_grad_of_f16", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradOfAnyType;
+    LossAndGradOfBf16: c"fssim_loss_and_grad_of_bf16", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradOfAnyType;
+    LossAndGradOfU8: c"fssim_loss_and_grad_of_u8", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradOfAnyType;
+    LossAndGradOfF32AndU8: c"fssim_loss_and_grad_of_f32_and_u8",
+        STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradOfAnyType;
 
     TileValue: c"fssim_tile_value", TILE_VALUE_THREADS, TILE_VALUE_SHARED_BYTES, TileValueOfAnyType;
     TileValueAndGrad: c"fssim_tile_value_and_grad",
@@ -107,6 +123,27 @@ impl Kernel {
             Kernel::TileLoss => Kernel::TileLossMasked,
             Kernel::TileLossAndGrad => Kernel::TileLossAndGradMasked,
             kernel => unreachable!("{kernel:?} takes no mask"),
+        }
+    }
+
+    /// The entry point that does the same for a pair of element types (PIXELS_*), or for every type if it is none: code for
+    /// other types would be in the way of a pair's in the instruction cache.
+    pub(super) fn of_pair(self, pair: i32) -> Kernel {
+        match (self, pair) {
+            (kernel, PIXELS_F32) => kernel,
+            (Kernel::Value, PIXELS_F16) => Kernel::ValueOfF16,
+            (Kernel::Value, PIXELS_BF16) => Kernel::ValueOfBf16,
+            (Kernel::Value, PIXELS_U8) => Kernel::ValueOfU8,
+            (Kernel::Value, PIXELS_F32_U8) => Kernel::ValueOfF32AndU8,
+            (Kernel::ValueAndGrad, PIXELS_F16) => Kernel::ValueAndGradOfF16,
+            (Kernel::ValueAndGrad, PIXELS_BF16) => Kernel::ValueAndGradOfBf16,
+            (Kernel::ValueAndGrad, PIXELS_U8) => Kernel::ValueAndGradOfU8,
+            (Kernel::ValueAndGrad, PIXELS_F32_U8) => Kernel::ValueAndGradOfF32AndU8,
+            (Kernel::LossAndGrad, PIXELS_F16) => Kernel::LossAndGradOfF16,
+            (Kernel::LossAndGrad, PIXELS_BF16) => Kernel::LossAndGradOfBf16,
+            (Kernel::LossAndGrad, PIXELS_U8) => Kernel::LossAndGradOfU8,
+            (Kernel::LossAndGrad, PIXELS_F32_U8) => Kernel::LossAndGradOfF32AndU8,
+            (kernel, _) => kernel.of_any_type(),
         }
     }
 }

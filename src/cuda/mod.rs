@@ -13,6 +13,7 @@ mod images;
 mod kernel;
 mod module;
 mod params;
+mod pixels;
 mod plan;
 mod pointer;
 mod process;

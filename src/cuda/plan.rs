@@ -3,6 +3,7 @@
 use super::cut::{Cut, Family};
 use super::kernel::Kernel;
 use super::params::{GeneralReduceParams, Image, Params, ReduceParams, StripParams};
+use super::pixels::{pair_of, pixel_mode};
 use super::weights::{self, divides_by_totals, total_bytes, weights_mean};
 use super::{DevicePtr, Inputs, Operation, general};
 use crate::geometry::*;
@@ -141,11 +142,11 @@ impl Planner<'_> {
         let units = Units::new(self.problem);
         let Units { scales, range } = units;
         let dtypes = self.problem.dtypes;
-        let pixel_mode = if scales == [1.0; 2] { PIXELS_PLAIN } else { PIXELS_SCALED };
         let img1 = image(self.inputs.images[0], self.problem.img1, dtypes[0]);
         let img2 = image(self.inputs.images[1], self.problem.img2, dtypes[1]);
         let [img1, img2] = in_order([img1, img2], swapped);
-        let [scale1, scale2] = in_order(scales, swapped).map(|scale| scale as f32);
+        let scales = in_order(scales, swapped);
+        let [scale1, scale2] = scales.map(|scale| scale as f32);
         StripParams {
             img1,
             img2,
@@ -175,7 +176,7 @@ impl Planner<'_> {
             saved_pitch: self.problem.saved_pitch() as i32,
             upstream_mode: UPSTREAM_NONE,
             planes_per_group: self.problem.planes_per_group() as i32,
-            pixel_mode,
+            pixel_mode: pixel_mode([img1.element, img2.element], scales),
             pixel_loss: match self.loss.map(|loss| loss.pixel) {
                 None => PIXEL_NONE,
                 Some(PixelLoss::L1) => PIXEL_L1,
@@ -371,12 +372,7 @@ impl Planner<'_> {
     /// Launches of a strip kernel over all planes; returns its blocks per plane.
     fn strips(&mut self, kernel: Kernel, params: StripParams) -> usize {
         let (kernel, cut) = Cut::fastest(self.problem, kernel, self.device, self.family);
-        let f32_alone = [params.img1, params.img2, params.grad].iter().all(|image| image.element == ELEMENT_F32);
-        let launched = match weights_mean(self.problem) {
-            true => kernel.masked(),
-            false if f32_alone => kernel,
-            false => kernel.of_any_type(),
-        };
+        let launched = if weights_mean(self.problem) { kernel.masked() } else { kernel.of_pair(pair_of(&params)) };
         let planes = self.problem.shape.planes();
         let planes_per_launch = (MAX_GRID / cut.blocks()).max(1);
         for first_plane in (0..planes).step_by(planes_per_launch) {

@@ -87,6 +87,11 @@ fn scales_and_ranges_of_their_own() {
         // Bytes as they are, against floats in the same range.
         ([Dtype::U8, Dtype::F32], [1.0, 255.0], 255.0),
         ([Dtype::U8, Dtype::U8], [1.0, 1.0], 255.0),
+        ([Dtype::U8, Dtype::U8], [1.0, 2.0], 255.0),
+        ([Dtype::F16, Dtype::F16], [0.5, 0.5], 1.0),
+        ([Dtype::Bf16, Dtype::Bf16], [0.5, 0.5], 1.0),
+        // Neither scale a power of two in the units that are computed with.
+        ([Dtype::F32, Dtype::U8], [0.001, 0.3], 1.0),
         // By default bytes span the range.
         ([Dtype::U8, Dtype::F32], [0.0, 255.0], 255.0),
         ([Dtype::F16, Dtype::U8], [0.5, 0.5 / 255.0], 0.5),

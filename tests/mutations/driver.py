@@ -5,10 +5,24 @@ from .fault import Fault, Suite
 PLAN = [
     Fault(
         "kernel-for-f32",
-        "src/cuda/plan.rs",
+        "src/cuda/pixels.rs",
         "the kernel for f32 alone writes gradients of other types",
-        "[params.img1, params.img2, params.grad].iter()",
-        "[params.img1, params.img2].iter()",
+        "ELEMENT_F16 => pair == PIXELS_F16,",
+        "ELEMENT_F16 => true,",
+    ),
+    Fault(
+        "pair-scaled-halves",
+        "src/cuda/pixels.rs",
+        "the kernel for halves that nothing is done to takes scaled ones",
+        "[ELEMENT_F16, ELEMENT_F16] if plain =>",
+        "[ELEMENT_F16, ELEMENT_F16] =>",
+    ),
+    Fault(
+        "pair-scaled-bytes",
+        "src/cuda/pixels.rs",
+        "the kernel for bytes of one scale takes those of two",
+        "if scales[0] == scales[1] && is_exact(scales[0])",
+        "if is_exact(scales[0])",
     ),
     Fault(
         "shared-bytes",

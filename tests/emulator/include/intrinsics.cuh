@@ -27,15 +27,21 @@ __device__ __forceinline__ void store_one(char* address, float value) { *reinter
 __device__ __forceinline__ void store_four(char* address, const float (&value)[4]) {
     *reinterpret_cast<float4*>(address) = make_float4(value[0], value[1], value[2], value[3]);
 }
-__device__ __forceinline__ void store_four(char* address, const unsigned short (&bits)[4]) {
-    const unsigned low = bits[0] | static_cast<unsigned>(bits[1]) << 16;
-    const unsigned high = bits[2] | static_cast<unsigned>(bits[3]) << 16;
-    *reinterpret_cast<uint2*>(address) = make_uint2(low, high);
+__device__ __forceinline__ void store_four(char* address, const unsigned (&pairs)[2]) {
+    *reinterpret_cast<uint2*>(address) = make_uint2(pairs[0], pairs[1]);
+}
+
+// A word whose low byte is byte `index` of another.
+__device__ __forceinline__ unsigned with_low_byte(unsigned word, unsigned other, int index) {
+    return (word & ~0xffu) | (other >> 8 * index & 0xffu);
 }
 
 // Two halves in one register, the first in its low bits.
 __device__ __forceinline__ unsigned pack_half2(float low, float high) {
     return float_to_half(low) | static_cast<unsigned>(float_to_half(high)) << 16;
+}
+__device__ __forceinline__ unsigned pack_bfloat162(float low, float high) {
+    return float_to_bfloat16(low) | static_cast<unsigned>(float_to_bfloat16(high)) << 16;
 }
 __device__ __forceinline__ float2 unpack_half2(unsigned bits) {
     return {half_to_float(static_cast<unsigned short>(bits)), half_to_float(static_cast<unsigned short>(bits >> 16))};
