@@ -69,10 +69,10 @@ __device__ __forceinline__ void store_element(char* address, int type, float val
 
 // The bits of elements `stride` bytes apart; those that are not wanted are zero, and are not touched.
 template <typename BITS, int COUNT>
-__device__ __forceinline__ void load_bits(const char* first, long long stride, const bool (&wanted)[COUNT],
+__device__ __forceinline__ void load_bits(const char* element, long long stride, const bool (&wanted)[COUNT],
                                           float (&bits)[COUNT]) {
 #pragma unroll
-    for (int i = 0; i < COUNT; i++) bits[i] = wanted[i] ? load_bits<BITS>(first + i * stride) : 0.0f;
+    for (int i = 0; i < COUNT; i++, element += stride) bits[i] = wanted[i] ? load_bits<BITS>(element) : 0.0f;
 }
 
 template <Elements ELEMENTS, int COUNT>

@@ -25,13 +25,24 @@ struct GradientGroups {
     PixelLoss<LOSS> loss;
     PixelWeights<LOSS && MEAN == Mean::WEIGHTED> weights;
 
-    // The rows of the thread's first stage begin at stage_row.
+    // Without a group until begin().
+    explicit __device__ __forceinline__ GradientGroups(const StripParams& params)
+        : p(params), filtered(nullptr), img1(nullptr), img2(nullptr), grad(nullptr), row(0), rows(0), columns(0),
+          loads_quads(false), stores_quads(false), scale(0.0f), x{}, y{}, weights(params) {}
+
     __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns,
                                               int stage_row, const GroupPlace& place, const float* filtered_rows)
-        : p(params), weights(params, strip.plane, strip.column + place.column) {
+        : GradientGroups(params) {
+        begin(strip, out_columns, stage_row, place, filtered_rows);
+    }
+
+    // The rows of the thread's first stage begin at stage_row.
+    __device__ __forceinline__ void begin(const Strip& strip, int out_columns, int stage_row, const GroupPlace& place,
+                                          const float* filtered_rows) {
         filtered = filtered_rows + FILTERED_AT::offset(place);
         const int column = strip.column + place.column;
         const int image_row = stage_row + place.row;
+        weights.begin(p, strip.plane, column);
         img1 = pixel_address(p.img1, p, strip.plane, image_row, column);
         img2 = pixel_address(p.img2, p, strip.plane, image_row, column);
         grad = pixel_address(p.grad, p, strip.plane, image_row, column);

@@ -15,6 +15,12 @@ struct Image {
     int element_bytes;    // of one element
 };
 
+// What whole numbers are divided by. A GPU has no instruction for it, and small images wait for what many make of it.
+struct Divisor {
+    int value;              // at least 1
+    unsigned reciprocal;    // (2^32 - 1) / value
+};
+
 // One launch of a strip kernel. Block b works on strip b % strips, row chunk b / strips % chunks, plane
 // first_plane + b / (strips * chunks).
 struct StripParams {
@@ -32,7 +38,7 @@ struct StripParams {
     double*
         second_partials;    // of a loss: sum of |x - y| or of its square over the pixels of each block; else: of the weights
     int first_plane;
-    int channels;
+    Divisor channels;
     int height;
     int width;
     int own_begin;    // rows whose sums and gradients belong to this launch
@@ -42,8 +48,8 @@ struct StripParams {
     int map_bottom;
     int map_right;
     int map_rows;    // of a plane of the map and of an upstream gradient of its shape
-    int strips;
-    int chunks;
+    Divisor strips;
+    Divisor chunks;
     int chunk_rows;    // output rows of a chunk
     int saved_pitch;
     int upstream_mode;    // UPSTREAM_*

@@ -35,15 +35,16 @@ __device__ __forceinline__ void scaled_sum_and_difference(float& x, float& y, co
 }
 
 // u and v of numbers that were put in their place.
-__device__ __forceinline__ void sums_and_differences_of_numbers(bool scaled, const StripParams& p, float (&u)[GROUP],
-                                                                float (&v)[GROUP]) {
+template <int COUNT>
+__device__ __forceinline__ void sums_and_differences_of_numbers(bool scaled, const StripParams& p, float (&u)[COUNT],
+                                                                float (&v)[COUNT]) {
     if (scaled) {
 #pragma unroll
-        for (int i = 0; i < GROUP; i++) scaled_sum_and_difference(u[i], v[i], p);
+        for (int i = 0; i < COUNT; i++) scaled_sum_and_difference(u[i], v[i], p);
         return;
     }
 #pragma unroll
-    for (int i = 0; i < GROUP; i++) {
+    for (int i = 0; i < COUNT; i++) {
         const float sum = u[i] + v[i];
         v[i] = u[i] - v[i];
         u[i] = sum;

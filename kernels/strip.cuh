@@ -34,6 +34,22 @@ static_assert(ROW_PITCH % 4 == 0, "rows must start at multiples of 16 bytes");
 // The first stage in which a vertical filter has an output: it needs HALO rows first.
 constexpr int FIRST_STAGE = HALO / STAGE_ROWS;
 
+// A number that is not negative, divided.
+struct Division {
+    int quotient;
+    int remainder;
+
+    // The product with the reciprocal is less than 1 below the quotient, so the estimate is that or one less.
+    __device__ __forceinline__ Division(int number, const Divisor& by)
+        : quotient(static_cast<int>(__umulhi(static_cast<unsigned>(number), by.reciprocal))),
+          remainder(number - quotient * by.value) {
+        if (remainder >= by.value) {
+            quotient++;
+            remainder -= by.value;
+        }
+    }
+};
+
 // Where a block works.
 struct Strip {
     int plane;
@@ -42,11 +58,11 @@ struct Strip {
     int row_end;    // one past the last output row
 
     __device__ __forceinline__ Strip(const StripParams& p, int out_columns) {
-        const unsigned strip = blockIdx.x % p.strips;
-        const unsigned rest = blockIdx.x / p.strips;
-        plane = p.first_plane + rest / p.chunks;
-        column = strip * out_columns;
-        row = p.own_begin + rest % p.chunks * p.chunk_rows;
+        const Division strips(static_cast<int>(blockIdx.x), p.strips);
+        const Division chunks(strips.quotient, p.chunks);
+        plane = p.first_plane + chunks.quotient;
+        column = strips.remainder * out_columns;
+        row = p.own_begin + chunks.remainder * p.chunk_rows;
         row_end = min(row + p.chunk_rows, p.own_end);
     }
 
@@ -60,7 +76,8 @@ __device__ __forceinline__ bool in_range(int index, int begin, int end) { return
 
 __device__ __forceinline__ char* pixel_address(const Image& image, const StripParams& p, int plane, int row,
                                                int column) {
-    const long long offset = plane / p.channels * image.stride_n + plane % p.channels * image.stride_c;
+    const Division channels(plane, p.channels);
+    const long long offset = channels.quotient * image.stride_n + channels.remainder * image.stride_c;
     return image.data + (offset + row * image.stride_h + column * image.stride_w);
 }
 
@@ -72,6 +89,13 @@ struct PixelWeights {
 
     __device__ __forceinline__ PixelWeights(const StripParams& p, int plane, int first_column)
         : mask(p.mask), column(pixel_address(p.mask, p, plane, 0, first_column)) {}
+
+    // Without pixels until begin().
+    explicit __device__ __forceinline__ PixelWeights(const StripParams& p) : mask(p.mask), column(nullptr) {}
+
+    __device__ __forceinline__ void begin(const StripParams& p, int plane, int first_column) {
+        column = pixel_address(p.mask, p, plane, 0, first_column);
+    }
 
     __device__ __forceinline__ float load(int row) const { return load_weight(mask, column + row * mask.stride_h); }
 
@@ -91,6 +115,8 @@ struct PixelWeights {
 template <>
 struct PixelWeights<false> {
     __device__ __forceinline__ PixelWeights(const StripParams&, int, int) {}
+    explicit __device__ __forceinline__ PixelWeights(const StripParams&) {}
+    __device__ __forceinline__ void begin(const StripParams&, int, int) {}
 };
 
 // Transposed FIR: push() takes the sample of row r and returns the filtered sample of row r - RADIUS.

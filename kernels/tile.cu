@@ -59,30 +59,8 @@ __device__ __forceinline__ void store_column(float* column, const float (&value)
     for (int i = 0; i < GROUP; i++) column[i * PITCH] = value[i];
 }
 
-// The bits of every ROWS_AT_ONCE-th row of a column; outside the image, of the nearest one.
-template <typename TILE, typename ELEMENT>
-__device__ __forceinline__ void load_rows(const char* column, const Image& image, int first_row, int height,
-                                          float (&bits)[TILE::LOADS]) {
-#pragma unroll
-    for (int k = 0; k < TILE::LOADS; k++) {
-        const int near_row = min(max(first_row + k * TILE::ROWS_AT_ONCE, 0), height - 1);
-        bits[k] = load_bits<ELEMENT>(column + near_row * image.stride_h);
-    }
-}
-
-template <Elements ELEMENTS, typename TILE>
-__device__ __forceinline__ void load_rows(const char* column, const Image& image, int first_row, int height,
-                                          float (&bits)[TILE::LOADS]) {
-    if (ELEMENTS == Elements::ANY && image.element_bytes == 1)
-        load_rows<TILE, unsigned char>(column, image, first_row, height, bits);
-    else if (ELEMENTS == Elements::ANY && image.element_bytes == 2)
-        load_rows<TILE, unsigned short>(column, image, first_row, height, bits);
-    else
-        load_rows<TILE, unsigned>(column, image, first_row, height, bits);
-}
-
 // Every thread has one column, and every ROWS_AT_ONCE-th row of it. All its pixels are on their way before the first is
-// used; outside the image the nearest one is loaded and not used, so that no load waits for a branch.
+// used; outside the image there are zeros.
 template <Elements ELEMENTS, typename TILE, Mean MEAN, bool LOSS>
 __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& tile, float* pixels,
                                             PixelLoss<LOSS>& loss) {
@@ -91,32 +69,34 @@ __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& t
     if (threadIdx.x >= STEP * COLUMNS) return;
     const int first_row = tile.row - TILE::MAP_HALO - RADIUS + static_cast<int>(threadIdx.x) / COLUMNS;
     const int column = tile.column - TILE::MAP_HALO - RADIUS + static_cast<int>(threadIdx.x) % COLUMNS;
-    const int near_column = min(max(column, 0), p.width - 1);
-    const char* const img1 = pixel_address(p.img1, p, tile.plane, 0, near_column);
-    const char* const img2 = pixel_address(p.img2, p, tile.plane, 0, near_column);
+    bool inside[TILE::LOADS];
+#pragma unroll
+    for (int k = 0; k < TILE::LOADS; k++)
+        inside[k] = static_cast<unsigned>(column) < static_cast<unsigned>(p.width) &&
+                    static_cast<unsigned>(first_row + k * STEP) < static_cast<unsigned>(p.height);
     float x[TILE::LOADS];
     float y[TILE::LOADS];
-    load_rows<ELEMENTS, TILE>(img1, p.img1, first_row, p.height, x);
-    load_rows<ELEMENTS, TILE>(img2, p.img2, first_row, p.height, y);
+    load_bits<ELEMENTS>(pixel_address(p.img1, p, tile.plane, first_row, column), STEP * p.img1.stride_h,
+                        p.img1.element_bytes, inside, x);
+    load_bits<ELEMENTS>(pixel_address(p.img2, p, tile.plane, first_row, column), STEP * p.img2.stride_h,
+                        p.img2.element_bytes, inside, y);
     if (ELEMENTS == Elements::ANY) {
         convert_elements(x, p.img1.element);
         convert_elements(y, p.img2.element);
     }
+    sums_and_differences_of_numbers(p.pixel_mode & PIXELS_SCALED, p, x, y);
     float* const to = pixels + threadIdx.x;
 #pragma unroll
     for (int k = 0; k < TILE::LOADS; k++) {
-        const unsigned row = first_row + k * STEP;
-        const bool inside = column == near_column && row < static_cast<unsigned>(p.height);
-        scaled_sum_and_difference(x[k], y[k], p);
-        to[k * STEP * COLUMNS] = inside ? x[k] : 0.0f;
-        to[TILE::Pixels::PLANE + k * STEP * COLUMNS] = inside ? y[k] : 0.0f;
+        to[k * STEP * COLUMNS] = x[k];
+        to[TILE::Pixels::PLANE + k * STEP * COLUMNS] = y[k];
     }
     if constexpr (LOSS) {
         float pixel[TILE::LOADS];
         float derivative[TILE::LOADS];
         compare(y, p, pixel, derivative);
-        const bool own_column = column == near_column && in_range(column, tile.column, tile.column + TILE_COLUMNS);
-        const PixelWeights<MEAN == Mean::WEIGHTED> weights(p, tile.plane, near_column);
+        const bool own_column = in_range(column, tile.column, min(tile.column + TILE_COLUMNS, p.width));
+        const PixelWeights<MEAN == Mean::WEIGHTED> weights(p, tile.plane, column);
 #pragma unroll
         for (int k = 0; k < TILE::LOADS; k++) {
             if (!own_column || !in_range(first_row + k * STEP, tile.row, tile.row_end)) continue;
@@ -126,13 +106,27 @@ __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& t
     }
 }
 
+// Which groups of rows of which column a thread filters: first, first + AT_ONCE and so on, all in one column.
+template <int COLUMNS, int THREADS>
+struct ColumnGroups {
+    static constexpr int AT_ONCE = THREADS / COLUMNS;
+    int column;
+    int first;
+
+    __device__ __forceinline__ ColumnGroups() : column(threadIdx.x % COLUMNS), first(threadIdx.x / COLUMNS) {}
+
+    // One past the last of `count` groups; threads that are left over have none.
+    __device__ __forceinline__ int end(int count) const { return first < AT_ONCE ? count : 0; }
+};
+
 template <typename TILE>
 __device__ __forceinline__ void vertical_moments(const StripParams& p, const float* pixels, float* moments) {
     constexpr int COLUMNS = TILE::PIXEL_COLUMNS;
     constexpr int GROUPS = TILE::MOMENT_ROWS / GROUP;
-    for (int i = threadIdx.x; i < 2 * GROUPS * COLUMNS; i += TILE::THREADS) {
-        const int plane = i / (GROUPS * COLUMNS);
-        const int at = i % (GROUPS * COLUMNS) / COLUMNS * GROUP * COLUMNS + i % COLUMNS;
+    const ColumnGroups<COLUMNS, TILE::THREADS> groups;
+    for (int i = groups.first; i < groups.end(2 * GROUPS); i += groups.AT_ONCE) {
+        const int plane = i / GROUPS;
+        const int at = i % GROUPS * (GROUP * COLUMNS) + groups.column;
         float distance[WINDOW];
         float variances[WINDOW] = {};
         load_column<COLUMNS>(pixels + plane * TILE::Pixels::PLANE + at, distance);
@@ -147,9 +141,10 @@ __device__ __forceinline__ void vertical_moments(const StripParams& p, const flo
 __device__ __forceinline__ void vertical_partials(const StripParams& p, const float* partials, float* filtered) {
     constexpr int COLUMNS = FusedTile::Partials::PITCH;
     constexpr int GROUPS = TILE_ROWS / GROUP;
-    for (int i = threadIdx.x; i < PARTIALS * GROUPS * COLUMNS; i += TILE_FUSED_THREADS) {
-        const int plane = i / (GROUPS * COLUMNS);
-        const int at = i % (GROUPS * COLUMNS) / COLUMNS * GROUP * COLUMNS + i % COLUMNS;
+    const ColumnGroups<COLUMNS, TILE_FUSED_THREADS> groups;
+    for (int i = groups.first; i < groups.end(PARTIALS * GROUPS); i += groups.AT_ONCE) {
+        const int plane = i / GROUPS;
+        const int at = i % GROUPS * (GROUP * COLUMNS) + groups.column;
         float window[WINDOW];
         load_column<COLUMNS>(partials + plane * FusedTile::Partials::PLANE + at, window);
         float out[GROUP];
@@ -197,10 +192,12 @@ __device__ __forceinline__ void tile_value_and_grad(const StripParams& p) {
     constexpr int GROUPS = TILE_COLUMNS / GROUP;
     const bool has_gradient = threadIdx.x < TILE_ROWS * GROUPS;
     const GroupPlace place{static_cast<int>(threadIdx.x) / GROUPS, static_cast<int>(threadIdx.x) % GROUPS * GROUP};
-    GradientGroups<ELEMENTS, FusedTile::Filtered, LOSS, MEAN> gradient(p, tile, TILE_COLUMNS, tile.row, place,
-                                                                       filtered);
-    // The pixels come while the partial derivatives are filtered.
-    if (has_gradient) gradient.fetch();
+    GradientGroups<ELEMENTS, FusedTile::Filtered, LOSS, MEAN> gradient(p);
+    if (has_gradient) {
+        gradient.begin(tile, TILE_COLUMNS, tile.row, place, filtered);
+        // The pixels come while the partial derivatives are filtered.
+        gradient.fetch();
+    }
     __syncthreads();
     vertical_partials(p, partials, filtered);
     __syncthreads();

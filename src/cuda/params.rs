@@ -18,6 +18,21 @@ pub(crate) struct Image {
     pub element_bytes: i32,
 }
 
+/// `Divisor` of `kernels/params.cuh`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Divisor {
+    pub value: i32,
+    pub reciprocal: u32,
+}
+
+impl Divisor {
+    /// `value` is at least 1.
+    pub(crate) fn new(value: usize) -> Divisor {
+        Divisor { value: value as i32, reciprocal: u32::MAX / value as u32 }
+    }
+}
+
 /// `StripParams` of `kernels/params.cuh`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,7 +49,7 @@ pub(crate) struct StripParams {
     pub partials: DevicePtr,
     pub second_partials: DevicePtr,
     pub first_plane: i32,
-    pub channels: i32,
+    pub channels: Divisor,
     pub height: i32,
     pub width: i32,
     pub own_begin: i32,
@@ -44,8 +59,8 @@ pub(crate) struct StripParams {
     pub map_bottom: i32,
     pub map_right: i32,
     pub map_rows: i32,
-    pub strips: i32,
-    pub chunks: i32,
+    pub strips: Divisor,
+    pub chunks: Divisor,
     pub chunk_rows: i32,
     pub saved_pitch: i32,
     pub upstream_mode: i32,
@@ -268,6 +283,7 @@ mod tests {
         };
         let here = layout! {
             Image { data, stride_n, stride_c, stride_h, stride_w, element, element_bytes }
+            Divisor { value, reciprocal }
             StripParams {
                 img1, img2, grad, map, saved_pu, saved_pv, saved_mean1, saved_mean2, upstream, partials,
                 second_partials, first_plane, channels, height, width, own_begin, own_end, map_top, map_left, map_bottom, map_right,

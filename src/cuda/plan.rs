@@ -2,7 +2,7 @@
 
 use super::cut::{Cut, Family};
 use super::kernel::Kernel;
-use super::params::{GeneralReduceParams, Image, Params, ReduceParams, StripParams};
+use super::params::{Divisor, GeneralReduceParams, Image, Params, ReduceParams, StripParams};
 use super::pixels::{pair_of, pixel_mode};
 use super::weights::{self, divides_by_totals, total_bytes, weights_mean};
 use super::{DevicePtr, Inputs, Operation, general};
@@ -160,7 +160,7 @@ impl Planner<'_> {
             partials: self.partials(),
             second_partials: DevicePtr::NULL,
             first_plane: 0,
-            channels: shape.c as i32,
+            channels: Divisor::new(shape.c),
             height: shape.h as i32,
             width: shape.w as i32,
             own_begin: first_row as i32,
@@ -170,8 +170,8 @@ impl Planner<'_> {
             map_bottom: present.bottom() as i32,
             map_right: present.right() as i32,
             map_rows: map.height as i32,
-            strips: 0,
-            chunks: 0,
+            strips: Divisor::new(1),
+            chunks: Divisor::new(1),
             chunk_rows: 0,
             saved_pitch: self.problem.saved_pitch() as i32,
             upstream_mode: UPSTREAM_NONE,
@@ -387,8 +387,8 @@ impl Planner<'_> {
                     partials: DevicePtr(params.partials.0 + offset),
                     second_partials: DevicePtr(self.second_partials(cut.blocks()).0 + offset),
                     first_plane: first_plane as i32,
-                    strips: cut.strips as i32,
-                    chunks: cut.chunks as i32,
+                    strips: Divisor::new(cut.strips),
+                    chunks: Divisor::new(cut.chunks),
                     chunk_rows: cut.chunk_rows as i32,
                     ..params
                 }),
@@ -502,7 +502,7 @@ mod tests {
         let mut next = 0;
         for launch in &strips {
             let params = strip_params(launch);
-            let blocks = (params.strips * params.chunks) as u64;
+            let blocks = (params.strips.value * params.chunks.value) as u64;
             assert_eq!(params.first_plane as u64, next);
             assert_eq!(params.partials.0, 256 + next * blocks * 8);
             next += u64::from(launch.grid) / blocks;
