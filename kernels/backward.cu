@@ -2,9 +2,10 @@
 //
 // A stage: saved partial columns, barrier, gradient groups, with two buffers as in value.cu.
 #include "gradient_groups.cuh"
+#include "row_prefetch.cuh"
 
 static_assert(STRIP_COLUMNS == (T - HALO) / GROUP * GROUP, "a strip of backward.cu loses one halo");
-static_assert(BACKWARD_SHARED_BYTES == 2 * FILTERED_BUFFER * sizeof(float),
+static_assert(BACKWARD_SHARED_BYTES == 2 * FILTERED_BUFFER * sizeof(float) + PREFETCH_BYTES,
               "the host launches with BACKWARD_SHARED_BYTES");
 
 template <Elements ELEMENTS>
@@ -15,10 +16,12 @@ __device__ __forceinline__ void backward(const StripParams& p) {
     SavedPartialColumns partials(p, strip, threadIdx.x, filtered);
     GradientGroups<ELEMENTS, StripRows, false> gradient(p, strip, STRIP_COLUMNS, strip.row - HALO,
                                                         strip_group(threadIdx.x), filtered);
+    const RowPrefetch rows(p, strip, threadIdx.x, filtered + 2 * FILTERED_BUFFER);
     gradient.fetch();
     for (int stage = 0; stage < stages; stage++) {
         partials.step(stage & 1);
         __syncthreads();
+        rows.step(stage);
         gradient.step(stage & 1);
         // A stage ahead: the pixels come while the vertical part runs.
         gradient.fetch();

@@ -38,7 +38,7 @@ constexpr int TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR = 3;
 
 // Bytes of dynamic shared memory of a block of value.cu, of backward.cu and of value_and_grad.cu.
 constexpr int VALUE_SHARED_BYTES = 17920;
-constexpr int BACKWARD_SHARED_BYTES = 13440;
+constexpr int BACKWARD_SHARED_BYTES = 15488;
 constexpr int FUSED_SHARED_BYTES = 21824;
 
 // The same for tile.cu, for the value alone and with the gradient: less than any GPU grants without being asked.

@@ -64,6 +64,11 @@ __device__ __forceinline__ unsigned with_low_byte(unsigned word, unsigned other,
     return __byte_perm(other, word, 0x7650u + index);
 }
 
+// Starts bringing the line of an address in global memory into L2.
+__device__ __forceinline__ void prefetch(const void* address) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(address));
+}
+
 // Dynamic shared memory of the block, 128-byte aligned.
 __device__ __forceinline__ float* dynamic_shared() {
     extern __shared__ __align__(128) float shared_floats[];

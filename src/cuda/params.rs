@@ -275,6 +275,20 @@ mod tests {
     }
 
     #[test]
+    fn a_product_with_the_reciprocal_is_the_quotient_or_one_less() {
+        const MOST: u32 = i32::MAX as u32;
+        for by in [1, 2, 3, 7, 18, 65_537, MOST / 2, MOST - 1, MOST] {
+            let super::Divisor { value, reciprocal } = super::Divisor::new(by as usize);
+            assert_eq!(value, by as i32);
+            for number in [0, 1, by - 1, by, by.saturating_add(1), 2 * (by / 2), 1_000_003, MOST - 1, MOST] {
+                let estimate = (u64::from(number) * u64::from(reciprocal) >> 32) as u32;
+                let quotient = number / by;
+                assert!(estimate == quotient || estimate + 1 == quotient, "{number} / {by}: {estimate}");
+            }
+        }
+    }
+
+    #[test]
     fn the_structs_are_those_of_the_kernels() {
         let Some(kernels) = layout_of_the_kernels() else {
             assert_ne!(std::env::var("FSSIM_NO_SKIP").as_deref(), Ok("1"), "the emulated CUDA driver was not found");

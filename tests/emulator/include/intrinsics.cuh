@@ -4,6 +4,11 @@
 
 __device__ __forceinline__ float reciprocal(float x) { return 1.0f / x; }
 
+// Reads a byte, so that a place that no load may touch is found.
+__device__ __forceinline__ void prefetch(const void* address) {
+    static_cast<void>(*static_cast<const volatile char*>(address));
+}
+
 __device__ __forceinline__ float* dynamic_shared() { return static_cast<float*>(emu::dynamic_shared_memory()); }
 
 // 16-bit floating point, by its bits.
