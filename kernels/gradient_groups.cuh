@@ -27,8 +27,9 @@ struct GradientGroups {
 
     // Without a group until begin().
     explicit __device__ __forceinline__ GradientGroups(const StripParams& params)
-        : p(params), filtered(nullptr), img1(nullptr), img2(nullptr), grad(nullptr), row(0), rows(0), columns(0),
-          loads_quads(false), stores_quads(false), scale(0.0f), x{}, y{}, weights(params) {}
+        : p(params), filtered(nullptr), img1(nullptr), img2(nullptr), grad(nullptr), row(0), first_row(0), rows(0),
+          columns(0), loads_quads(false), stores_quads(false), scale(0.0f), pixel_scale(0.0f), x{}, y{}, weight{},
+          weights(params) {}
 
     __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns,
                                               int stage_row, const GroupPlace& place, const float* filtered_rows)

@@ -113,8 +113,8 @@ PLAN = [
         "workspace-bytes",
         "src/cuda/cut.rs",
         "the workspace has no room for the sums of pixel losses",
-        "    2 * problem.shape.planes() * blocks * size_of::<f64>()\n}",
-        "    problem.shape.planes() * blocks * size_of::<f64>()\n}",
+        "weights::total_bytes(problem) + 2 * problem.shape",
+        "weights::total_bytes(problem) + problem.shape",
     ),
     Fault(
         "shard-gradient",

@@ -480,8 +480,8 @@ LOSSES = [
         "loss-tile-columns",
         "kernels/tile.cu",
         "columns of the tiles around are added again",
-        "in_range(column, tile.column, tile.column + TILE_COLUMNS)",
-        "column >= tile.column",
+        "in_range(column, tile.column, min(tile.column + TILE_COLUMNS, p.width))",
+        "in_range(column, tile.column, p.width)",
     ),
     Fault(
         "loss-last-columns",

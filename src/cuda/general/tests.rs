@@ -1,7 +1,7 @@
 //! What the launches cover, and what memory they use.
 
 use super::*;
-use crate::mask::MaskOptions;
+use crate::mask::{MaskElement, MaskOptions};
 use crate::problem::{Options, Shape};
 
 const WORKSPACE: u64 = 1 << 20;
