@@ -250,8 +250,9 @@ typedef struct fssim_options {
 // An option holds a value outside its documented range.
 #define FSSIM_ERROR_OPTION 4
 
-// An unknown dtype, or one that does not go with the others, a negative stride, or strides with which two elements of an
-// output share an address.
+// An unknown dtype, or one that does not go with the others, a scale that is not finite or too large or small for the data
+// range, a negative stride, strides that reach further than can be addressed, or with which two elements of an output share
+// an address.
 #define FSSIM_ERROR_LAYOUT 5
 
 // A pointer is not a multiple of its element size.

@@ -102,9 +102,7 @@ pub fn backward_pixels(
 ) -> Result<()> {
     if let Some(saved) = saved {
         require_length("saved", saved.len(), problem.saved_elements())?;
-        if (grad_img1.is_some() && !problem.saved_for.img1) || (grad_img2.is_some() && !problem.saved_for.img2) {
-            return Err(Error::Option("saved_for does not include a gradient that is asked for".to_owned()));
-        }
+        problem.saved_for.check([grad_img1.is_some(), grad_img2.is_some()])?;
     }
     if let Some(grad_ssim) = grad_ssim {
         require_length("grad_ssim", grad_ssim.len(), problem.values())?;
@@ -200,7 +198,7 @@ fn sinks<'a>(
 
 fn require_length(name: &str, length: usize, needed: usize) -> Result<()> {
     if length != needed {
-        return Err(Error::Shape(format!("{name} holds {length} floats; this problem needs {needed}")));
+        return Err(Error::Shape(format!("{name} holds {length} elements; this problem needs {needed}")));
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! SSIM, its gradient and the losses built on it, fused: CUDA kernels where there is a device, a SIMD CPU backend
 //! everywhere.
 //!
-//! The crate is first of all a C library (`include/fused_ssim.h`); [`forward`], [`backward`] and [`value_and_grad`]
-//! offer the CPU backend to Rust over slices.
+//! The crate is first of all a C library (`include/fused_ssim.h`); [`forward`], [`backward`], [`value_and_grad`] and
+//! [`fn@loss`] offer the CPU backend to Rust over slices.
 //!
 //! The way of a call: `capi` (raw pointers, the only place) or `api` (slices) -> [`Problem`] (checked) -> `cpu` or
 //! `cuda`. Only `cuda::driver` calls the driver.

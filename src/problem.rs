@@ -126,8 +126,18 @@ pub struct SavedFor {
 }
 
 impl SavedFor {
-    /// No gradient.
-    pub const NONE: SavedFor = SavedFor { img1: false, img2: false };
+    /// Whether a `saved` buffer can give the gradients that are wanted of it.
+    pub(crate) fn check(self, wanted: [bool; 2]) -> Result<()> {
+        for (name, wanted, served) in [("grad_img1", wanted[0], self.img1), ("grad_img2", wanted[1], self.img2)] {
+            if wanted && !served {
+                return Err(Error::Option(format!(
+                    "saved_for does not include {name}, so `saved` cannot give it; set it for the size of `saved`, forward \
+                     and backward alike, or pass no `saved`"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Everything about a computation that has a default.
@@ -161,7 +171,7 @@ pub struct Options {
     pub grad_img2: Layout,
     /// Which gradients `saved` serves.
     pub saved_for: SavedFor,
-    /// Weights of the pixels.
+    /// Weights of the pixels. The functions over slices refuse them in this version.
     pub mask: Option<MaskOptions>,
     /// Which part of a larger image this is; None: the whole.
     pub shard: Option<Shard>,
@@ -458,22 +468,6 @@ impl Problem {
             return 0;
         }
         self.saved_planes() * self.shape.planes() * self.shape.h * self.saved_pitch()
-    }
-
-    /// The same computation with the roles of the two images exchanged. SSIM is symmetric, so the gradient of img2
-    /// is the gradient of img1 of the swapped problem.
-    pub fn swapped(&self) -> Problem {
-        Problem {
-            dtypes: [self.dtypes[1], self.dtypes[0]],
-            scales: [self.scales[1], self.scales[0]],
-            grad_dtypes: [self.grad_dtypes[1], self.grad_dtypes[0]],
-            img1: self.img2,
-            img2: self.img1,
-            grad_img1: self.grad_img2,
-            grad_img2: self.grad_img1,
-            saved_for: SavedFor { img1: self.saved_for.img2, img2: self.saved_for.img1 },
-            ..self.clone()
-        }
     }
 }
 

@@ -16,7 +16,7 @@ pub enum Error {
     /// An option holds a value outside its documented range.
     #[error("{0}")]
     Option(String),
-    /// A dtype or a stride that cannot describe the memory.
+    /// A dtype, a scale or a stride that cannot describe the memory, or does not go with the rest.
     #[error("{0}")]
     Layout(String),
     /// A pointer is not a multiple of its element size.

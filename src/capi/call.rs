@@ -16,7 +16,7 @@ use crate::layout::{Dtype, Sink, Source};
 use crate::loss::Loss;
 use crate::mask::Mask;
 use crate::pixels::{Values, ValuesMut};
-use crate::problem::{Problem, SavedFor};
+use crate::problem::Problem;
 use crate::status::{Error, Result};
 
 /// What to compute, with the pointers that only this operation has.
@@ -127,7 +127,7 @@ fn demands(call: &Call) -> Demands {
     let gradients = gradients(call);
     match call.operation {
         Operation::Backward { saved, .. } if !saved.is_null() => {
-            Demands { gradients, from_saved: SavedFor { img1: gradients[0], img2: gradients[1] }, ..Demands::NONE }
+            Demands { gradients, from_saved: gradients, ..Demands::NONE }
         }
         Operation::Loss { pixel_loss, lambda, .. } => {
             Demands { gradients, loss: Some((pixel_loss, lambda)), ..Demands::NONE }

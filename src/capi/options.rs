@@ -33,13 +33,13 @@ pub(super) struct Demands {
     /// The gradients that it computes.
     pub(super) gradients: [bool; 2],
     /// The gradients that it takes from a `saved` buffer.
-    pub(super) from_saved: SavedFor,
+    pub(super) from_saved: [bool; 2],
     /// pixel_loss and lambda of a loss.
     pub(super) loss: Option<(i32, f64)>,
 }
 
 impl Demands {
-    pub(super) const NONE: Demands = Demands { gradients: [false; 2], from_saved: SavedFor::NONE, loss: None };
+    pub(super) const NONE: Demands = Demands { gradients: [false; 2], from_saved: [false; 2], loss: None };
 }
 
 impl fssim_layout {
@@ -124,7 +124,7 @@ pub(super) unsafe fn read_problem(
         other => return Err(unknown("device", other, "FSSIM_DEVICE_*")),
     };
     let core = to_core(&options, padding, shard)?;
-    check_saved_for(core.saved_for, demands.from_saved)?;
+    core.saved_for.check(demands.from_saved)?;
     let terms = demands.loss.map(|(pixel_loss, lambda)| loss(pixel_loss, lambda, core.reduction)).transpose()?;
     let problem = Problem::new(shape, &core)?;
     check_elements(&options)?;
@@ -142,20 +142,6 @@ fn loss(pixel_loss: i32, lambda: f64, reduction: Reduction) -> Result<Loss> {
     let terms = Loss { pixel, lambda };
     terms.check(reduction)?;
     Ok(terms)
-}
-
-fn check_saved_for(saved_for: SavedFor, from_saved: SavedFor) -> Result<()> {
-    for (name, wanted, served) in
-        [("grad_img1", from_saved.img1, saved_for.img1), ("grad_img2", from_saved.img2, saved_for.img2)]
-    {
-        if wanted && !served {
-            return Err(Error::Option(format!(
-                "saved_for does not include {name}, so `saved` cannot give it; set it in fssim_saved_size, \
-                 fssim_forward and fssim_backward alike, or pass saved = NULL"
-            )));
-        }
-    }
-    Ok(())
 }
 
 unsafe fn copy_options(options: *const fssim_options) -> Result<fssim_options> {

@@ -37,7 +37,7 @@ pub(super) fn name(status: fssim_status) -> &'static CStr {
         FSSIM_ERROR_STRUCT_SIZE => c"unknown fssim_options.struct_size",
         FSSIM_ERROR_SHAPE => c"invalid shape",
         FSSIM_ERROR_OPTION => c"invalid option",
-        FSSIM_ERROR_LAYOUT => c"invalid dtype or stride",
+        FSSIM_ERROR_LAYOUT => c"invalid dtype, scale or stride",
         FSSIM_ERROR_ALIGNMENT => c"misaligned pointer",
         FSSIM_ERROR_OVERLAP => c"an output overlaps another argument",
         FSSIM_ERROR_DEVICE => c"pointers are not on the expected device",

@@ -18,8 +18,9 @@ pub const FSSIM_ERROR_STRUCT_SIZE: fssim_status = 2;
 pub const FSSIM_ERROR_SHAPE: fssim_status = 3;
 /// An option holds a value outside its documented range.
 pub const FSSIM_ERROR_OPTION: fssim_status = 4;
-/// An unknown dtype, or one that does not go with the others, a negative stride, or strides with which two elements of an
-/// output share an address.
+/// An unknown dtype, or one that does not go with the others, a scale that is not finite or too large or small for the data
+/// range, a negative stride, strides that reach further than can be addressed, or with which two elements of an output share
+/// an address.
 pub const FSSIM_ERROR_LAYOUT: fssim_status = 5;
 /// A pointer is not a multiple of its element size.
 pub const FSSIM_ERROR_ALIGNMENT: fssim_status = 6;
