@@ -281,7 +281,7 @@ mod tests {
             let super::Divisor { value, reciprocal } = super::Divisor::new(by as usize);
             assert_eq!(value, by as i32);
             for number in [0, 1, by - 1, by, by.saturating_add(1), 2 * (by / 2), 1_000_003, MOST - 1, MOST] {
-                let estimate = (u64::from(number) * u64::from(reciprocal) >> 32) as u32;
+                let estimate = ((u64::from(number) * u64::from(reciprocal)) >> 32) as u32;
                 let quotient = number / by;
                 assert!(estimate == quotient || estimate + 1 == quotient, "{number} / {by}: {estimate}");
             }
