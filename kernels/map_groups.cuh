@@ -129,8 +129,7 @@ struct MapGroups {
         }
         if constexpr (MEAN == Mean::WEIGHTED && KEEP != Keep::NOTHING) {
             if (KEEP == Keep::IN_SHARED && p.upstream_mode == UPSTREAM_MAP) weigh_upstream(group, weight);
-#pragma unroll
-            for (int i = 0; i < PARTIALS; i++) weigh(weight, partial[i]);
+            weigh(weight, has_zeros(weight), partial);
         }
         if constexpr (MEAN == Mean::WEIGHTED && KEEP == Keep::IN_SHARED) {
             // Outside the map there is no weight.

@@ -10,6 +10,29 @@ enum class Mean { PLAIN, WEIGHTED };
 __device__ __forceinline__ float weighted(float weight, float value) { return weight == 0.0f ? 0.0f : weight * value; }
 
 template <int COUNT>
+__device__ __forceinline__ bool has_zeros(const float (&weight)[COUNT]) {
+    bool zeros = false;
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) zeros = zeros || weight[i] == 0.0f;
+    return zeros;
+}
+
+// The products of weights and the values of some planes, as above. zeros: has_zeros(weight), which is rarely so.
+template <int PLANES, int COUNT>
+__device__ __forceinline__ void weigh(const float (&weight)[COUNT], bool zeros, float (&value)[PLANES][COUNT]) {
+    if (zeros) {
+#pragma unroll
+        for (int k = 0; k < PLANES; k++)
+#pragma unroll
+            for (int i = 0; i < COUNT; i++) value[k][i] = weight[i] == 0.0f ? 0.0f : value[k][i];
+    }
+#pragma unroll
+    for (int k = 0; k < PLANES; k++)
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) value[k][i] *= weight[i];
+}
+
+template <int COUNT>
 __device__ __forceinline__ void weigh(const float (&weight)[COUNT], float (&value)[COUNT]) {
 #pragma unroll
     for (int i = 0; i < COUNT; i++) value[i] = weighted(weight[i], value[i]);
@@ -35,12 +58,19 @@ __device__ __forceinline__ void load_weight_bits(const Image& mask, const char* 
         load_bits<unsigned>(first, stride, wanted, bits);
 }
 
+// Makes weights of bits.
+template <int COUNT>
+__device__ __forceinline__ void convert_weights(const Image& mask, float (&bits)[COUNT]) {
+    if (mask.element != ELEMENT_U8) return;
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) bits[i] = weight_of_bits(mask, bits[i]);
+}
+
 template <int COUNT>
 __device__ __forceinline__ void load_weights(const Image& mask, const char* first, long long stride,
                                              const bool (&wanted)[COUNT], float (&weight)[COUNT]) {
     load_weight_bits(mask, first, stride, wanted, weight);
-#pragma unroll
-    for (int i = 0; i < COUNT; i++) weight[i] = weight_of_bits(mask, weight[i]);
+    convert_weights(mask, weight);
 }
 
 // A factor divided by the sum of weights. Where there is no weight nothing is compared, and nothing is left of it.

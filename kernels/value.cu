@@ -56,6 +56,11 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MUL
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_value_masked(const __grid_constant__ StripParams p) {
+    value<Elements::F32, Keep::NOTHING, false, Mean::WEIGHTED>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_masked_of_any_type(const __grid_constant__ StripParams p) {
     value<Elements::ANY, Keep::NOTHING, false, Mean::WEIGHTED>(p);
 }
 

@@ -64,11 +64,21 @@ extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_P
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_value_and_grad_masked(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::F32, false, Mean::WEIGHTED>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_value_and_grad_masked_of_any_type(const __grid_constant__ StripParams p) {
     value_and_grad<Elements::ANY, false, Mean::WEIGHTED>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
     fssim_loss_and_grad_masked(const __grid_constant__ StripParams p) {
+    value_and_grad<Elements::F32, true, Mean::WEIGHTED>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(STRIP_THREADS, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
+    fssim_loss_and_grad_masked_of_any_type(const __grid_constant__ StripParams p) {
     value_and_grad<Elements::ANY, true, Mean::WEIGHTED>(p);
 }
 

@@ -84,10 +84,15 @@ kernels! {
     TileLossAndGradOfAnyType: c"fssim_tile_loss_and_grad_of_any_type",
         TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileLossAndGradOfAnyType;
 
-    ValueMasked: c"fssim_value_masked", STRIP_THREADS, VALUE_SHARED_BYTES, ValueMasked;
-    ValueAndGradMasked: c"fssim_value_and_grad_masked", STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradMasked;
+    ValueMasked: c"fssim_value_masked", STRIP_THREADS, VALUE_SHARED_BYTES, ValueMaskedOfAnyType;
+    ValueAndGradMasked: c"fssim_value_and_grad_masked", STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradMaskedOfAnyType;
     LossMasked: c"fssim_loss_masked", STRIP_THREADS, VALUE_SHARED_BYTES, LossMasked;
-    LossAndGradMasked: c"fssim_loss_and_grad_masked", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradMasked;
+    LossAndGradMasked: c"fssim_loss_and_grad_masked", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradMaskedOfAnyType;
+    ValueMaskedOfAnyType: c"fssim_value_masked_of_any_type", STRIP_THREADS, VALUE_SHARED_BYTES, ValueMaskedOfAnyType;
+    ValueAndGradMaskedOfAnyType: c"fssim_value_and_grad_masked_of_any_type",
+        STRIP_THREADS, FUSED_SHARED_BYTES, ValueAndGradMaskedOfAnyType;
+    LossAndGradMaskedOfAnyType: c"fssim_loss_and_grad_masked_of_any_type",
+        STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradMaskedOfAnyType;
     TileValueMasked: c"fssim_tile_value_masked", TILE_VALUE_THREADS, TILE_VALUE_SHARED_BYTES, TileValueMasked;
     TileValueAndGradMasked: c"fssim_tile_value_and_grad_masked",
         TILE_FUSED_THREADS, TILE_FUSED_SHARED_BYTES, TileValueAndGradMasked;
@@ -111,7 +116,7 @@ impl Kernel {
         self as usize
     }
 
-    /// The entry point of strips and tiles that does the same with weights, for elements of every type.
+    /// The entry point of strips and tiles that does the same with weights.
     pub(super) fn masked(self) -> Kernel {
         match self {
             Kernel::Value => Kernel::ValueMasked,

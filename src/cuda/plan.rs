@@ -372,7 +372,8 @@ impl Planner<'_> {
     /// Launches of a strip kernel over all planes; returns its blocks per plane.
     fn strips(&mut self, kernel: Kernel, params: StripParams) -> usize {
         let (kernel, cut) = Cut::fastest(self.problem, kernel, self.device, self.family);
-        let launched = if weights_mean(self.problem) { kernel.masked() } else { kernel.of_pair(pair_of(&params)) };
+        let launched = if weights_mean(self.problem) { kernel.masked() } else { kernel };
+        let launched = launched.of_pair(pair_of(&params));
         let planes = self.problem.shape.planes();
         let planes_per_launch = (MAX_GRID / cut.blocks()).max(1);
         for first_plane in (0..planes).step_by(planes_per_launch) {

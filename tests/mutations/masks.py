@@ -11,8 +11,15 @@ KERNELS = [
         "masked-derivatives",
         MAP,
         "the partial derivatives are not weighted",
-        "for (int i = 0; i < PARTIALS; i++) weigh(weight, partial[i]);",
+        "weigh(weight, has_zeros(weight), partial);",
         "",
+    ),
+    Fault(
+        "masked-nan",
+        "kernels/mask.cuh",
+        "partial derivatives without weight are multiplied by zero",
+        "if (zeros) {",
+        "if (false) {",
     ),
     Fault(
         "masked-outside-the-map",
@@ -101,6 +108,13 @@ KERNELS = [
 ]
 
 LAUNCHES = [
+    Fault(
+        "masked-elements",
+        "src/cuda/plan.rs",
+        "masked images of other types go to the kernels for f32 alone",
+        "launched.of_pair(pair_of(&params))",
+        "if weights_mean(self.problem) { launched } else { launched.of_pair(pair_of(&params)) }",
+    ),
     Fault(
         "masked-repeats",
         WEIGHTS,
