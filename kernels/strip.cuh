@@ -88,13 +88,20 @@ struct PixelWeights {
     const char* column;    // of the first pixel, in row 0
 
     __device__ __forceinline__ PixelWeights(const StripParams& p, int plane, int first_column)
-        : mask(p.mask), column(pixel_address(p.mask, p, plane, 0, first_column)) {}
+        : mask(p.mask), column(address(p, plane, first_column)) {}
+
+    // pixel_address() here makes fssim_loss_and_grad_masked spill on sm_90 and sm_120.
+    static __device__ __forceinline__ const char* address(const StripParams& p, int plane, int first_column) {
+        const int channels = p.channels.value;
+        return p.mask.data + (plane / channels * p.mask.stride_n + plane % channels * p.mask.stride_c +
+                              first_column * p.mask.stride_w);
+    }
 
     // Without pixels until begin().
     explicit __device__ __forceinline__ PixelWeights(const StripParams& p) : mask(p.mask), column(nullptr) {}
 
     __device__ __forceinline__ void begin(const StripParams& p, int plane, int first_column) {
-        column = pixel_address(p.mask, p, plane, 0, first_column);
+        column = address(p, plane, first_column);
     }
 
     __device__ __forceinline__ float load(int row) const { return load_weight(mask, column + row * mask.stride_h); }
