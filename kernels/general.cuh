@@ -70,15 +70,14 @@ __device__ __forceinline__ float load_weight(const Image& mask, int image, int c
     return load_weight(mask, element_address(mask, image, channel, row, column));
 }
 
-// x + y and x - y of scaled pixels. Scales of one size are powers of two; products with others round, and the difference of
-// pixels that are nearly equal would drown in that.
+// x + y and x - y of scaled pixels. Of each only the result is rounded: the difference of pixels that are nearly equal would
+// drown in the roundings of the products. No product stands in a sum that the compiler could make a multiply-add of.
 __device__ __forceinline__ void scaled_sum_and_difference(const GeneralParams& p, float x, float y, float& u,
                                                           float& v) {
-    const float scaled_x = x * p.scale1;
-    const float scaled_y = y * p.scale2;
-    u = scaled_x + scaled_y;
-    v = scaled_x - scaled_y;
-    if (fabsf(p.scale1) != fabsf(p.scale2)) v += fmaf(p.scale1, x, -scaled_x) - fmaf(p.scale2, y, -scaled_y);
+    const float scaled = p.scale2 * y;
+    const float lost = fmaf(p.scale2, y, -scaled);
+    u = fmaf(p.scale1, x, scaled) + lost;
+    v = fmaf(p.scale1, x, -scaled) - lost;
 }
 
 // A pixel of both images as x + y and x - y, and its weight, 1 without a mask.

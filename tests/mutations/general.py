@@ -16,8 +16,8 @@ KERNELS = [
         "general-scales",
         SHARED,
         "what rounding products with two scales loses is lost",
-        "if (fabsf(p.scale1) != fabsf(p.scale2)) v +=",
-        "if (false) v +=",
+        "v = fmaf(p.scale1, x, -scaled) - lost;",
+        "v = p.scale1 * x - scaled;",
     ),
     Fault(
         "general-pixels-barrier",
