@@ -2,8 +2,9 @@
 //
 // backward.cu waits for device memory, and has no registers to keep more loads under way. A prefetch takes none: lane k of a
 // warp asks for one of STAGE_ROWS rows of one source, 128 bytes from where the warp's columns begin, which is all of them
-// in a plane of floats; where a lane's rows are stands in shared memory. Measured on an H200 at 1920x1080 and 3840x2160: two
-// stages ahead 58.6 us and 201 us, one 59.5 and 207, three 63.1 and 213, without 67.7 and 237.
+// in a plane of floats; where a lane's rows are stands in shared memory. Measured on an H200 at 1920x1080 and 3840x2160,
+// with nothing of them in L2: two stages ahead 58.6 us and 201 us, one 59.5 and 207, three 63.1 and 213, without 67.7 and
+// 237. Right after fssim_forward it makes no difference at 1920x1080: L2 still has much of what that has written.
 #pragma once
 
 #include "partial_columns.cuh"
