@@ -11,8 +11,8 @@ struct GradientGroups {
     const char* img1;    // the group's pixels in the row of the stage
     const char* img2;
     char* grad;
-    int row;          // of the stage, from the strip's first
-    int first_row;    // of the strip
+    int row;              // of the stage, from the strip's first
+    int first_row;        // of the strip
     int rows;             // of the strip with columns of the group, none if the group has none
     int columns;          // of the group that lie in the image and in the strip
     bool loads_quads;     // of both images, in every row
