@@ -12,6 +12,7 @@ mod emulator;
 mod errors;
 mod faults;
 mod hazards;
+mod layouts;
 mod losses;
 mod masks;
 mod own_process;
