@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Measures what element types, layouts, masks and the training loss cost on a GPU, beside plain f32 planes.
+"""Measures what element types, layouts, masks, the gradients of both images and the training loss cost on a GPU.
 
     python benches/gpu_formats.py                            a table
     python benches/gpu_formats.py --shape 8x3x1080x1920
 
 One call after the other from PyTorch, the queue kept full, so that the device's time counts; the calls go round through pairs
 of images that together are larger than the level-2 cache. Each figure is the median of samples of several calls
-between CUDA events, after a warm-up, and its ratio to the first line of its column. Values are compared with those of
-the same images in f32 planes first; the exit status is 1 if one is wrong. The library is found as the package finds it.
+between CUDA events, after a warm-up, and its ratio to that of plain f32 planes, the first line of its column. Values are
+compared with those of the same images in f32 planes first; the exit status is 1 if one is wrong. The library is found as
+the package finds it.
 """
 
 import argparse
@@ -71,6 +72,7 @@ def operations(mask: Optional[torch.Tensor]):
     return {
         "value": lambda x, y: fused_ssim.ssim(x, y, **options),
         "value and grad": lambda x, y: fused_ssim.ssim_and_grad(x, y, **options),
+        "value and both grads": lambda x, y: fused_ssim.ssim_and_grad(x, y, wrt="both", **options),
         "loss and grad": lambda x, y: fused_ssim.loss_and_grad(x, y, **options),
     }
 

@@ -24,6 +24,9 @@ constexpr int STRIP_BLOCKS_PER_MULTIPROCESSOR = 4;
 constexpr int BACKWARD_BLOCKS_PER_MULTIPROCESSOR = 5;
 constexpr int FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR = 3;
 
+// The same of backward.cu where it makes both gradients; value_and_grad.cu keeps its number.
+constexpr int BOTH_BACKWARD_BLOCKS_PER_MULTIPROCESSOR = 4;
+
 // Rows and columns of the map or of the gradient that a block of tile.cu produces.
 constexpr int TILE_ROWS = 16;
 constexpr int TILE_COLUMNS = 32;
@@ -40,6 +43,10 @@ constexpr int TILE_FUSED_BLOCKS_PER_MULTIPROCESSOR = 3;
 constexpr int VALUE_SHARED_BYTES = 17920;
 constexpr int BACKWARD_SHARED_BYTES = 15488;
 constexpr int FUSED_SHARED_BYTES = 21824;
+
+// The same of backward.cu and of value_and_grad.cu where they make both gradients.
+constexpr int BOTH_BACKWARD_SHARED_BYTES = 19968;
+constexpr int BOTH_FUSED_SHARED_BYTES = 26112;
 
 // The same for tile.cu, for the value alone and with the gradient: less than any GPU grants without being asked.
 constexpr int TILE_VALUE_SHARED_BYTES = 21120;

@@ -1,11 +1,14 @@
-// Horizontal part: vertically filtered partial planes and the pixels -> gradient of img1, one group of columns a thread.
+// Horizontal part: vertically filtered partial planes and the pixels -> gradient of img1, or those of
+// both images, one group of columns a thread.
 #pragma once
 
 #include "partial_columns.cuh"
 
 // FILTERED_AT: the SharedRows that it reads. LOSS: whether the gradient is that of a loss. MEAN: of the map and of the loss.
-template <Elements ELEMENTS, typename FILTERED_AT, bool LOSS, Mean MEAN = Mean::PLAIN>
+// GRADS: how many gradients, two of them for plain means of the map alone.
+template <Elements ELEMENTS, typename FILTERED_AT, bool LOSS, Mean MEAN = Mean::PLAIN, int GRADS = 1>
 struct GradientGroups {
+    static_assert(GRADS == 1 || (!LOSS && MEAN == Mean::PLAIN), "there is no second gradient of these");
     const StripParams& p;
     const float* filtered;
     const char* img1;    // the group's pixels in the row of the stage
@@ -17,7 +20,9 @@ struct GradientGroups {
     int columns;          // of the group that lie in the image and in the strip
     bool loads_quads;     // of both images, in every row
     bool stores_quads;    // of the gradient, in every row
+    bool stores_quads2;
     float scale;
+    float scale2;         // these two used where there are two gradients
     float pixel_scale;    // used where the mean is weighted
     float x[GROUP];       // of the stage: bits of the elements, then sums and differences of pixels
     float y[GROUP];
@@ -28,8 +33,8 @@ struct GradientGroups {
     // Without a group until begin().
     explicit __device__ __forceinline__ GradientGroups(const StripParams& params)
         : p(params), filtered(nullptr), img1(nullptr), img2(nullptr), grad(nullptr), row(0), first_row(0), rows(0),
-          columns(0), loads_quads(false), stores_quads(false), scale(0.0f), pixel_scale(0.0f), x{}, y{}, weight{},
-          weights(params) {}
+          columns(0), loads_quads(false), stores_quads(false), stores_quads2(false), scale(0.0f), scale2(0.0f),
+          pixel_scale(0.0f), x{}, y{}, weight{}, weights(params) {}
 
     __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns,
                                               int stage_row, const GroupPlace& place, const float* filtered_rows)
@@ -62,7 +67,17 @@ struct GradientGroups {
                 pixel_scale = static_cast<float>(divided(pixel_scale, totals[1]));
             }
         }
-        if (p.upstream_mode == UPSTREAM_GROUP) scale *= p.upstream[strip.plane / p.planes_per_group];
+        if constexpr (GRADS == 2) {
+            char* const grad2 = pixel_address(p.grad2, p, strip.plane, strip.row, column);
+            second_gradient() = grad2;
+            stores_quads2 = has_quads(p.grad2, grad2) && columns == GROUP;
+            scale2 = p.grad_scale2;
+        }
+        if (p.upstream_mode == UPSTREAM_GROUP) {
+            const float upstream = p.upstream[strip.plane / p.planes_per_group];
+            scale *= upstream;
+            if constexpr (GRADS == 2) scale2 *= upstream;
+        }
     }
 
     // The row of this stage has pixels to write.
@@ -90,10 +105,10 @@ struct GradientGroups {
     // The rest of the stage that fetch() began.
     __device__ __forceinline__ void step(int buffer) {
         if (active()) {
-            const float* from = filtered + buffer * PARTIALS * FILTERED_AT::PLANE;
-            float g[PARTIALS][GROUP];
+            const float* from = filtered + buffer * PARTIALS<GRADS> * FILTERED_AT::PLANE;
+            float g[PARTIALS<GRADS>][GROUP];
 #pragma unroll
-            for (int i = 0; i < PARTIALS; i++) horizontal_filter(from + i * FILTERED_AT::PLANE, p, g[i]);
+            for (int i = 0; i < PARTIALS<GRADS>; i++) horizontal_filter(from + i * FILTERED_AT::PLANE, p, g[i]);
             float u[GROUP];
             float v[GROUP];
             sums_and_differences<ELEMENTS>(x, y, loads_quads, p, u, v);
@@ -111,7 +126,7 @@ struct GradientGroups {
         grad += STAGE_ROWS * p.grad.stride_h;
     }
 
-    __device__ __forceinline__ void write(const float (&g)[PARTIALS][GROUP]) {
+    __device__ __forceinline__ void write(const float (&g)[PARTIALS<GRADS>][GROUP]) {
         bool valid[GROUP];
 #pragma unroll
         for (int i = 0; i < GROUP; i++) valid[i] = i < columns;
@@ -138,10 +153,25 @@ struct GradientGroups {
             for (int i = 0; i < GROUP; i++)
                 if (factor != 0.0f) out[i] = fmaf(factor, derivative[i], out[i]);
         }
-        if (stores_quads) {
-            store_quad<ELEMENTS>(grad, p.grad, out);
-            return;
+        store(p.grad, grad, stores_quads, valid, out);
+        if constexpr (GRADS == 2) {
+#pragma unroll
+            for (int i = 0; i < GROUP; i++) out[i] = scale2 * fmaf(x[i], g[1][i], fmaf(-y[i], g[2][i], g[3][i]));
+            store(p.grad2, second_gradient() + row * p.grad2.stride_h, stores_quads2, valid, out);
         }
-        store_elements<ELEMENTS>(grad, p.grad, valid, out);
+    }
+
+    // Where the thread's part of the gradient of img2 begins in the strip's first row: there is no register for it.
+    __device__ __forceinline__ static char*& second_gradient() {
+        __shared__ char* address[STRIP_THREADS];
+        return address[threadIdx.x];
+    }
+
+    __device__ __forceinline__ static void store(const Image& image, char* to, bool quads, const bool (&valid)[GROUP],
+                                                 const float (&value)[GROUP]) {
+        if (quads)
+            store_quad<ELEMENTS>(to, image, value);
+        else
+            store_elements<ELEMENTS>(to, image, valid, value);
     }
 };

@@ -4,10 +4,11 @@
 
 #include "moments.cuh"
 
-constexpr int PARTIALS = 3;    // planes of one image's gradient: mean part, pu, pv
+// Planes that the gradient of one image is made of, or those of both: mean part, pu, pv, mean part of the second.
+template <int GRADS>
+constexpr int PARTIALS = 2 + GRADS;
 constexpr int PARTIAL_PLANE = STAGE_ROWS * T;
 using StripPartials = SharedRows<T, PARTIAL_PLANE>;
-constexpr int PARTIAL_FLOATS = PARTIALS * PARTIAL_PLANE;
 
 // Which columns of a thread's group lie in [begin, end): the same in every row, so it is worked out once. Nearly all groups
 // lie inside as a whole and need no work on single pixels.
@@ -59,8 +60,8 @@ struct MapSums {
 enum class Keep { NOTHING, IN_SHARED, SAVED };
 
 // MOMENTS_AT and PARTIALS_AT: the SharedRows that it reads and writes. MEAN: of the map; what a mask weights are the sum, the
-// map and the partial derivatives.
-template <Keep KEEP, typename MOMENTS_AT, typename PARTIALS_AT, Mean MEAN = Mean::PLAIN>
+// map and the partial derivatives. GRADS: how many gradients these are for.
+template <Keep KEEP, typename MOMENTS_AT, typename PARTIALS_AT, Mean MEAN = Mean::PLAIN, int GRADS = 1>
 struct MapGroups {
     const StripParams& p;
     const Strip& strip;
@@ -68,7 +69,7 @@ struct MapGroups {
     int first_row;    // of the group in stage 0
     int column;       // of the group
     const float* moments;
-    float* partials;          // PARTIALS planes, for Keep::IN_SHARED
+    float* partials;          // planes, for Keep::IN_SHARED
     long long saved_first;    // offset of the group in a saved plane in stage 0
     ColumnRange map_columns;
     ColumnRange owned_columns;
@@ -93,7 +94,7 @@ struct MapGroups {
         if (KEEP == Keep::IN_SHARED && (!row_in_map || map_columns.none())) {
             const float zeros[GROUP] = {};
 #pragma unroll
-            for (int i = 0; i < PARTIALS; i++) store_group(partials + i * PARTIALS_AT::PLANE, zeros);
+            for (int i = 0; i < PARTIALS<GRADS>; i++) store_group(partials + i * PARTIALS_AT::PLANE, zeros);
             return;
         }
         const float* from = moments + buffer * MOMENTS * MOMENTS_AT::PLANE;
@@ -111,8 +112,7 @@ struct MapGroups {
         }
         const bool row_owned = in_range(group.row, strip.row, strip.row_end);
         float dissimilarity[GROUP];
-        float partial[PARTIALS][GROUP];
-        float mean2[GROUP];
+        float partial[PARTIALS<GRADS>][GROUP];
 #pragma unroll
         for (int i = 0; i < GROUP; i++) {
             const PixelSsim pixel({m[0][i], m[1][i], m[2][i], m[3][i]}, p);
@@ -120,7 +120,7 @@ struct MapGroups {
             partial[0][i] = pixel.mean_u - pixel.mean_v;
             partial[1][i] = pixel.pu;
             partial[2][i] = pixel.pv;
-            mean2[i] = pixel.mean_u + pixel.mean_v;
+            if constexpr (GRADS == 2) partial[3][i] = pixel.mean_u + pixel.mean_v;
         }
         if constexpr (MEAN == Mean::WEIGHTED) weigh(weight, dissimilarity);
         if (row_in_map && row_owned) {
@@ -134,19 +134,21 @@ struct MapGroups {
         if constexpr (MEAN == Mean::WEIGHTED && KEEP == Keep::IN_SHARED) {
             // Outside the map there is no weight.
 #pragma unroll
-            for (int i = 0; i < PARTIALS; i++) store_group(partials + i * PARTIALS_AT::PLANE, partial[i]);
+            for (int i = 0; i < PARTIALS<GRADS>; i++) store_group(partials + i * PARTIALS_AT::PLANE, partial[i]);
         }
         if constexpr (MEAN == Mean::PLAIN && KEEP == Keep::IN_SHARED) {
             if (p.upstream_mode == UPSTREAM_MAP) apply_upstream(group, partial);
             store_partials(partial);
         }
-        if (KEEP == Keep::SAVED && row_owned && place.column < STRIP_COLUMNS && column < p.saved_pitch) {
-            if (!row_in_map || !map_columns.all) clear_outside(row_in_map, partial, mean2);
-            const long long offset = saved_first + static_cast<long long>(stage * STAGE_ROWS) * p.saved_pitch;
-            if (p.saved_mean1 != nullptr) store_group(p.saved_mean1 + offset, partial[0]);
-            store_group(p.saved_pu + offset, partial[1]);
-            store_group(p.saved_pv + offset, partial[2]);
-            if (p.saved_mean2 != nullptr) store_group(p.saved_mean2 + offset, mean2);
+        if constexpr (KEEP == Keep::SAVED) {
+            if (row_owned && place.column < STRIP_COLUMNS && column < p.saved_pitch) {
+                if (!row_in_map || !map_columns.all) clear_outside(row_in_map, partial);
+                const long long offset = saved_first + static_cast<long long>(stage * STAGE_ROWS) * p.saved_pitch;
+                if (p.saved_mean1 != nullptr) store_group(p.saved_mean1 + offset, partial[0]);
+                store_group(p.saved_pu + offset, partial[1]);
+                store_group(p.saved_pv + offset, partial[2]);
+                if (p.saved_mean2 != nullptr) store_group(p.saved_mean2 + offset, partial[3]);
+            }
         }
     }
 
@@ -181,20 +183,21 @@ struct MapGroups {
     }
 
     // Multiplies the partial derivatives by the upstream gradient of their pixels.
-    __device__ __forceinline__ void apply_upstream(const MapPixels& group, float (&partial)[PARTIALS][GROUP]) const {
+    __device__ __forceinline__ void apply_upstream(const MapPixels& group,
+                                                   float (&partial)[PARTIALS<GRADS>][GROUP]) const {
 #pragma unroll
         for (int i = 0; i < GROUP; i++) {
             const float upstream = map_columns.contains(i) ? __ldg(p.upstream + group.map_offset(i)) : 1.0f;
 #pragma unroll
-            for (int plane = 0; plane < PARTIALS; plane++) partial[plane][i] *= upstream;
+            for (int plane = 0; plane < PARTIALS<GRADS>; plane++) partial[plane][i] *= upstream;
         }
     }
 
     // Columns outside the map hold zeros. A block at the left or right edge of the image has such a group in every row, and
     // the whole grid waits for it: no loop here.
-    __device__ __forceinline__ void store_partials(const float (&partial)[PARTIALS][GROUP]) const {
+    __device__ __forceinline__ void store_partials(const float (&partial)[PARTIALS<GRADS>][GROUP]) const {
 #pragma unroll
-        for (int i = 0; i < PARTIALS; i++) {
+        for (int i = 0; i < PARTIALS<GRADS>; i++) {
             float* const to = partials + i * PARTIALS_AT::PLANE;
             if (map_columns.all) {
                 store_group(to, partial[i]);
@@ -206,14 +209,12 @@ struct MapGroups {
     }
 
     // Zeroes what lies outside the map: not by a factor, so that a NaN there stays there.
-    __device__ __forceinline__ void clear_outside(bool row_in_map, float (&partial)[PARTIALS][GROUP],
-                                                  float (&mean2)[GROUP]) const {
+    __device__ __forceinline__ void clear_outside(bool row_in_map, float (&partial)[PARTIALS<GRADS>][GROUP]) const {
 #pragma unroll
         for (int i = 0; i < GROUP; i++) {
             if (row_in_map && map_columns.contains(i)) continue;
 #pragma unroll
-            for (int plane = 0; plane < PARTIALS; plane++) partial[plane][i] = 0.0f;
-            mean2[i] = 0.0f;
+            for (int plane = 0; plane < PARTIALS<GRADS>; plane++) partial[plane][i] = 0.0f;
         }
     }
 };

@@ -70,6 +70,8 @@ struct StripParams {
     float tap_tails[WINDOW_TAPS - 1];    // tap_tails[k] = taps[k + 1] + ... + taps[WINDOW_TAPS - 1]
     Image mask;                          // weights of the pixels, for kernels that take a weighted mean
     const double* totals;                // their sums, which gradients are divided by; NULL: of a map
+    Image grad2;                         // gradient of img2, for kernels that make both
+    float grad_scale2;                   // what grad_scale is to `grad`
 };
 
 // One launch of the reduction: block g writes out[g] = base - scale * sum of partials[g * per_group ...].

@@ -4,31 +4,35 @@
 
 #include "map_groups.cuh"
 
-constexpr int FILTERED_BUFFER = PARTIALS * ROW_PLANE;
+template <int GRADS>
+constexpr int FILTERED_BUFFER = PARTIALS<GRADS> * ROW_PLANE;
 
 // Filters of one column and where its rows go.
+template <int GRADS>
 struct PartialFilters {
     const StripParams& p;
-    float* out;    // buffers of PARTIALS planes, this thread's column
-    VerticalFilter filter[PARTIALS];
+    float* out;    // buffers of PARTIALS<GRADS> planes, this thread's column
+    VerticalFilter filter[PARTIALS<GRADS>];
 
     __device__ __forceinline__ PartialFilters(const StripParams& params, int t, float* filtered)
         : p(params), out(filtered + t) {
 #pragma unroll
-        for (int i = 0; i < PARTIALS; i++) filter[i].clear();
+        for (int i = 0; i < PARTIALS<GRADS>; i++) filter[i].clear();
     }
 
-    __device__ __forceinline__ void push(int buffer, const float (&sample)[PARTIALS][STAGE_ROWS]) {
-        float* to = out + buffer * FILTERED_BUFFER;
+    __device__ __forceinline__ void push(int buffer, const float (&sample)[PARTIALS<GRADS>][STAGE_ROWS]) {
+        float* to = out + buffer * FILTERED_BUFFER<GRADS>;
 #pragma unroll
         for (int j = 0; j < STAGE_ROWS; j++)
 #pragma unroll
-            for (int i = 0; i < PARTIALS; i++) to[i * ROW_PLANE + j * ROW_PITCH] = filter[i].push(sample[i][j], p);
+            for (int i = 0; i < PARTIALS<GRADS>; i++)
+                to[i * ROW_PLANE + j * ROW_PITCH] = filter[i].push(sample[i][j], p);
     }
 };
 
+template <int GRADS>
 struct SharedPartialColumns {
-    PartialFilters filters;
+    PartialFilters<GRADS> filters;
     const float* partials;
 
     __device__ __forceinline__ SharedPartialColumns(const StripParams& p, int t, const float* partial_rows,
@@ -36,21 +40,22 @@ struct SharedPartialColumns {
         : filters(p, t, filtered), partials(partial_rows + t) {}
 
     __device__ __forceinline__ void step() {
-        float sample[PARTIALS][STAGE_ROWS];
+        float sample[PARTIALS<GRADS>][STAGE_ROWS];
 #pragma unroll
         for (int j = 0; j < STAGE_ROWS; j++)
 #pragma unroll
-            for (int i = 0; i < PARTIALS; i++) sample[i][j] = partials[i * PARTIAL_PLANE + j * T];
+            for (int i = 0; i < PARTIALS<GRADS>; i++) sample[i][j] = partials[i * PARTIAL_PLANE + j * T];
         filters.push(0, sample);
     }
 };
 
+template <int GRADS>
 struct SavedPartialColumns {
-    PartialFilters filters;
+    PartialFilters<GRADS> filters;
     MapPixels pixel;
     long long offset;    // of the pixel in a saved plane
     bool inside;         // the column lies in the map
-    float sample[PARTIALS][STAGE_ROWS];
+    float sample[PARTIALS<GRADS>][STAGE_ROWS];
 
     __device__ __forceinline__ SavedPartialColumns(const StripParams& p, const Strip& strip, int t, float* filtered)
         : filters(p, t, filtered), pixel{p, strip.plane, strip.row - RADIUS, strip.column - RADIUS + t},
@@ -72,12 +77,17 @@ struct SavedPartialColumns {
                     if (in_range(pixel.row + j, p.map_top, p.map_bottom))
                         load(j);
                     else
-                        sample[0][j] = sample[1][j] = sample[2][j] = 0.0f;
+                        clear(j);
                 }
             }
         }
         offset += STAGE_ROWS * static_cast<long long>(p.saved_pitch);
         pixel.row += STAGE_ROWS;
+    }
+
+    __device__ __forceinline__ void clear(int j) {
+#pragma unroll
+        for (int i = 0; i < PARTIALS<GRADS>; i++) sample[i][j] = 0.0f;
     }
 
     __device__ __forceinline__ void load(int j) {
@@ -86,10 +96,11 @@ struct SavedPartialColumns {
         sample[0][j] = __ldg(p.saved_mean1 + at);
         sample[1][j] = __ldg(p.saved_pu + at);
         sample[2][j] = __ldg(p.saved_pv + at);
+        if constexpr (GRADS == 2) sample[3][j] = __ldg(p.saved_mean2 + at);
         if (p.upstream_mode == UPSTREAM_MAP) {
             const float upstream = __ldg(p.upstream + pixel.map_offset(0, j));
 #pragma unroll
-            for (int i = 0; i < PARTIALS; i++) sample[i][j] *= upstream;
+            for (int i = 0; i < PARTIALS<GRADS>; i++) sample[i][j] *= upstream;
         }
     }
 

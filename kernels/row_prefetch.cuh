@@ -19,6 +19,8 @@ static_assert(sizeof(PrefetchRows) == 16, "one access");
 
 constexpr int PREFETCH_BYTES = T * sizeof(PrefetchRows);
 
+// GRADS: how many gradients there are.
+template <int GRADS>
 struct RowPrefetch {
     static constexpr int STAGES_AHEAD = 2;
 
@@ -35,20 +37,21 @@ struct RowPrefetch {
         const char* first = nullptr;
         long long row_bytes = 0;
         int rows = 0;
-        if (source < PARTIALS) {
-            const float* const plane = source == 0 ? p.saved_mean1 : source == 1 ? p.saved_pu : p.saved_pv;
+        if (source < PARTIALS<GRADS>) {
+            const float* plane = source == 0 ? p.saved_mean1 : source == 1 ? p.saved_pu : p.saved_pv;
+            if (GRADS == 2 && source == 3) plane = p.saved_mean2;
             pixel.column = min(max(pixel.column, 0), p.saved_pitch - 1);
             first = reinterpret_cast<const char*>(plane + pixel.saved_offset());
             row_bytes = static_cast<long long>(p.saved_pitch) * sizeof(float);
             rows = min(p.height, strip.row_end + RADIUS) - pixel.row;
-        } else if (source < PARTIALS + 2) {
+        } else if (source < PARTIALS<GRADS> + 2) {
             // Gradients are RADIUS rows behind, but their pixels are loaded a stage ahead.
             const int row = pixel.row - RADIUS + STAGE_ROWS;
-            const Image& image = source == PARTIALS ? p.img1 : p.img2;
+            const Image& image = source == PARTIALS<GRADS> ? p.img1 : p.img2;
             first = pixel_address(image, p, strip.plane, row, min(strip.column + column, p.width - 1));
             row_bytes = image.stride_h;
             rows = strip.row_end - row;
-        } else if (source == PARTIALS + 2 && p.upstream_mode == UPSTREAM_MAP) {
+        } else if (source == PARTIALS<GRADS> + 2 && p.upstream_mode == UPSTREAM_MAP) {
             // The map may begin below the first row: then one stage later.
             if (pixel.row < p.map_top) pixel.row += STAGE_ROWS;
             pixel.column = min(max(pixel.column, p.map_left), p.map_right - 1);
@@ -67,5 +70,6 @@ struct RowPrefetch {
     }
 };
 
-static_assert(RADIUS <= RowPrefetch::STAGES_AHEAD * STAGE_ROWS && HALO <= (RowPrefetch::STAGES_AHEAD + 1) * STAGE_ROWS,
+static_assert(RADIUS <= RowPrefetch<1>::STAGES_AHEAD * STAGE_ROWS &&
+                  HALO <= (RowPrefetch<1>::STAGES_AHEAD + 1) * STAGE_ROWS,
               "the first rows that are asked for must be in the image");

@@ -39,8 +39,8 @@ using FusedTile = Tile<2, TILE_FUSED_THREADS>;
 static_assert(TILE_ROWS % GROUP == 0 && TILE_COLUMNS % GROUP == 0, "groups must fill a tile");
 static_assert(TILE_VALUE_SHARED_BYTES == ValueTile::BYTES && TILE_FUSED_SHARED_BYTES == FusedTile::BYTES,
               "the host launches with these bytes");
-static_assert(PARTIALS * FusedTile::Partials::PLANE <= FusedTile::PIXEL_FLOATS &&
-                  PARTIALS * FusedTile::Filtered::PLANE <= MOMENTS * FusedTile::Moments::PLANE,
+static_assert(PARTIALS<1> * FusedTile::Partials::PLANE <= FusedTile::PIXEL_FLOATS &&
+                  PARTIALS<1> * FusedTile::Filtered::PLANE <= MOMENTS * FusedTile::Moments::PLANE,
               "partial derivatives take the place of pixels, their filtered rows that of moments");
 static_assert(ValueTile::MAP_ROWS * ValueTile::MAP_GROUPS <= TILE_VALUE_THREADS &&
                   FusedTile::MAP_ROWS * FusedTile::MAP_GROUPS <= TILE_FUSED_THREADS,
@@ -142,7 +142,7 @@ __device__ __forceinline__ void vertical_partials(const StripParams& p, const fl
     constexpr int COLUMNS = FusedTile::Partials::PITCH;
     constexpr int GROUPS = TILE_ROWS / GROUP;
     const ColumnGroups<COLUMNS, TILE_FUSED_THREADS> groups;
-    for (int i = groups.first; i < groups.end(PARTIALS * GROUPS); i += groups.AT_ONCE) {
+    for (int i = groups.first; i < groups.end(PARTIALS<1> * GROUPS); i += groups.AT_ONCE) {
         const int plane = i / GROUPS;
         const int at = i % GROUPS * (GROUP * COLUMNS) + groups.column;
         float window[WINDOW];

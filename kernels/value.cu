@@ -14,8 +14,9 @@ __device__ __forceinline__ void value(const StripParams& p) {
     const Strip strip(p, STRIP_COLUMNS);
     const int stages = strip.stages(HALO);
     PixelColumns<ELEMENTS, LOSS, MEAN> pixels(p, strip, STRIP_COLUMNS, RADIUS, threadIdx.x, moments);
-    MapGroups<KEEP, StripRows, StripPartials, MEAN> map(p, strip, STRIP_COLUMNS, 0, strip.row - HALO,
-                                                        strip_group(threadIdx.x), moments, nullptr);
+    // What is saved serves both gradients.
+    MapGroups<KEEP, StripRows, StripPartials, MEAN, KEEP == Keep::SAVED ? 2 : 1> map(
+        p, strip, STRIP_COLUMNS, 0, strip.row - HALO, strip_group(threadIdx.x), moments, nullptr);
     for (int stage = 0; stage < stages; stage++) {
         pixels.step(stage & 1);
         __syncthreads();

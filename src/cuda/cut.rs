@@ -63,6 +63,17 @@ struct TileCost {
 const VALUE_TILE: TileCost = TileCost { start_rows: 4.2, rows: 1.75 };
 const FUSED_TILE: TileCost = TileCost { start_rows: 4.4, rows: 4.0 };
 
+impl TileCost {
+    /// Of all tiles of the problem, in rows of a wave of strips.
+    fn all_rows(&self, problem: &Problem, device: &DeviceProperties) -> f64 {
+        let tiles = problem.shape.planes() * Cut::tiles(problem).blocks();
+        self.start_rows + self.rows * (tiles as f64 / f64::from(device.multiprocessors.max(1)))
+    }
+}
+
+/// What a row costs strips that make both gradients, in rows of those that make one: by instructions.
+const BOTH_ROW: f64 = 1.13;
+
 /// How one plane is cut into blocks of `chunk_rows` rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
@@ -91,13 +102,21 @@ impl Cut {
             Kernel::LossAndGrad => (Kernel::TileLossAndGrad, FUSED_TILE),
             _ => return (kernel, strips),
         };
-        let tiles = Cut::tiles(problem);
-        let tiles_each = (problem.shape.planes() * tiles.blocks()) as f64 / f64::from(device.multiprocessors.max(1));
-        let tile_rows = cost.start_rows + cost.rows * tiles_each;
         match family {
-            Family::Tiles => (tile_kernel, tiles),
-            Family::Fastest if tile_rows < strip_rows as f64 => (tile_kernel, tiles),
+            Family::Tiles => (tile_kernel, Cut::tiles(problem)),
+            Family::Fastest if cost.all_rows(problem, device) < strip_rows as f64 => (tile_kernel, Cut::tiles(problem)),
             _ => (kernel, strips),
+        }
+    }
+
+    /// Whether the family makes both gradients in one pass of strips: tiles make them one after the other, which is faster
+    /// for the smallest images.
+    pub(super) fn makes_both(problem: &Problem, device: &DeviceProperties, family: Family) -> bool {
+        let (_, strip_rows) = Cut::strips(problem, Kernel::ValueAndBothGrads, device);
+        match family {
+            Family::Tiles => false,
+            Family::Fastest => BOTH_ROW * strip_rows as f64 <= 2.0 * FUSED_TILE.all_rows(problem, device),
+            _ => true,
         }
     }
 
@@ -113,10 +132,11 @@ impl Cut {
     fn strips(problem: &Problem, kernel: Kernel, device: &DeviceProperties) -> (Cut, usize) {
         let halo = WINDOW_TAPS as usize - 1;
         let (columns, halo_rows, resident) = match kernel {
-            Kernel::ValueAndGrad | Kernel::LossAndGrad => {
+            Kernel::ValueAndGrad | Kernel::LossAndGrad | Kernel::ValueAndBothGrads => {
                 (FUSED_STRIP_COLUMNS, 2 * halo, FUSED_STRIP_BLOCKS_PER_MULTIPROCESSOR)
             }
             Kernel::Backward => (STRIP_COLUMNS, halo, BACKWARD_BLOCKS_PER_MULTIPROCESSOR),
+            Kernel::BackwardBoth => (STRIP_COLUMNS, halo, BOTH_BACKWARD_BLOCKS_PER_MULTIPROCESSOR),
             _ => (STRIP_COLUMNS, halo, STRIP_BLOCKS_PER_MULTIPROCESSOR),
         };
         let (planes, height) = (problem.shape.planes(), problem.owned_rows.1);
@@ -190,6 +210,17 @@ mod tests {
             assert_eq!(chosen(c, h, w, Kernel::ValueAndGrad), Kernel::ValueAndGrad, "{c}x{h}x{w}");
         }
         assert_eq!(chosen(3, 32, 32, Kernel::Forward), Kernel::Forward);
+    }
+
+    #[test]
+    fn both_gradients_are_one_pass_but_for_the_smallest_images() {
+        let makes_both = |c, h, w, family| Cut::makes_both(&problem(c, h, w), &H200, family);
+        for (c, h, w, one_pass) in
+            [(1, 32, 32, false), (3, 128, 128, false), (3, 512, 512, true), (3, 1080, 1920, true)]
+        {
+            assert_eq!(makes_both(c, h, w, Family::Fastest), one_pass, "{c}x{h}x{w}");
+            assert!(makes_both(c, h, w, Family::Strips) && !makes_both(c, h, w, Family::Tiles));
+        }
     }
 
     #[test]

@@ -52,6 +52,12 @@ kernels! {
     LossOfAnyType: c"fssim_loss_of_any_type", STRIP_THREADS, VALUE_SHARED_BYTES, LossOfAnyType;
     LossAndGradOfAnyType: c"fssim_loss_and_grad_of_any_type", STRIP_THREADS, FUSED_SHARED_BYTES, LossAndGradOfAnyType;
 
+    ValueAndBothGrads: c"fssim_value_and_both_grads",
+        STRIP_THREADS, BOTH_FUSED_SHARED_BYTES, ValueAndBothGradsOfAnyType;
+    ValueAndBothGradsOfAnyType: c"fssim_value_and_both_grads_of_any_type",
+        STRIP_THREADS, BOTH_FUSED_SHARED_BYTES, ValueAndBothGradsOfAnyType;
+    BackwardBoth: c"fssim_backward_both", STRIP_THREADS, BOTH_BACKWARD_SHARED_BYTES, BackwardBoth;
+
     ValueOfF16: c"fssim_value_of_f16", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;
     ValueOfBf16: c"fssim_value_of_bf16", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;
     ValueOfU8: c"fssim_value_of_u8", STRIP_THREADS, VALUE_SHARED_BYTES, ValueOfAnyType;

@@ -81,6 +81,8 @@ pub(crate) struct StripParams {
     pub tap_tails: [f32; WINDOW_TAPS as usize - 1],
     pub mask: Image,
     pub totals: DevicePtr,
+    pub grad2: Image,
+    pub grad_scale2: f32,
 }
 
 /// `ReduceParams` of `kernels/params.cuh`.
@@ -303,7 +305,7 @@ mod tests {
                 second_partials, first_plane, channels, height, width, own_begin, own_end, map_top, map_left, map_bottom, map_right,
                 map_rows, strips, chunks, chunk_rows, saved_pitch, upstream_mode, planes_per_group, pixel_mode, pixel_loss, scale1, scale2, two_c1,
                 two_c2, origin_squares, bright, grad_scale, pixel_grad_scale, map_base, map_scale, taps, tap_tails,
-                mask, totals,
+                mask, totals, grad2, grad_scale2,
             }
             ReduceParams { partials, out, per_group, base, scale }
             GeneralParams {

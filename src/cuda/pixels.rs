@@ -1,6 +1,6 @@
 //! What the kernels of strips and tiles have to know of the pixels of a launch: the bits PIXELS_*.
 
-use super::params::StripParams;
+use super::params::{Image, StripParams};
 use crate::geometry::*;
 
 const PAIRS: i32 = PIXELS_F32 | PIXELS_F16 | PIXELS_BF16 | PIXELS_U8 | PIXELS_F32_U8;
@@ -29,13 +29,13 @@ pub(super) fn pixel_mode(types: [i32; 2], scales: [f64; 2]) -> i32 {
 /// the images' type.
 pub(super) fn pair_of(params: &StripParams) -> i32 {
     let pair = params.pixel_mode & PAIRS;
-    let fits = match params.grad.element {
+    let fits = |gradient: &Image| match gradient.element {
         ELEMENT_F32 => true,
         ELEMENT_F16 => pair == PIXELS_F16,
         ELEMENT_BF16 => pair == PIXELS_BF16,
         _ => false,
     };
-    if fits { pair } else { 0 }
+    if fits(&params.grad) && fits(&params.grad2) { pair } else { 0 }
 }
 
 #[cfg(test)]

@@ -94,18 +94,15 @@ pub(crate) fn plan(
             planner.fused(Kernel::ValueAndGrad, grads, grad_ssim, None);
         }
         Operation::Backward { grad_ssim, grads, .. } => {
-            let params = planner.with_saved(planner.params(false), saved);
-            for (swapped, grad) in wanted(grads) {
-                let mean = if swapped { params.saved_mean2 } else { params.saved_mean1 };
-                let partials = StripParams {
-                    saved_pu: params.saved_pu,
-                    saved_pv: params.saved_pv,
-                    saved_mean1: mean,
-                    saved_pitch: params.saved_pitch,
-                    ..planner.with_gradient(swapped, grad, grad_ssim)
-                };
-                planner.strips(Kernel::Backward, partials);
-            }
+            let planes = planner.with_saved(planner.params(false), saved);
+            let params = StripParams {
+                saved_pu: planes.saved_pu,
+                saved_pv: planes.saved_pv,
+                saved_mean1: if grads[0] == DevicePtr::NULL { planes.saved_mean2 } else { planes.saved_mean1 },
+                saved_mean2: planes.saved_mean2,
+                ..planner.with_gradients(grads, grad_ssim)
+            };
+            planner.strips(if are_both(grads) { Kernel::BackwardBoth } else { Kernel::Backward }, params);
         }
         Operation::Loss { loss, grads: [DevicePtr::NULL, DevicePtr::NULL], .. } => {
             planner.value(Kernel::Loss, planner.params(false), loss);
@@ -115,9 +112,9 @@ pub(crate) fn plan(
     planner.launches
 }
 
-/// Which gradients are wanted: whether the images change roles for it, and where it goes.
-fn wanted(grads: [DevicePtr; 2]) -> impl Iterator<Item = (bool, DevicePtr)> {
-    [false, true].into_iter().zip(grads).filter(|&(_, grad)| grad != DevicePtr::NULL)
+/// Whether the gradients of both images are wanted.
+fn are_both(grads: [DevicePtr; 2]) -> bool {
+    !grads.contains(&DevicePtr::NULL)
 }
 
 struct Planner<'a> {
@@ -134,7 +131,7 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The arguments that do not depend on the operation. `swapped`: the images change roles, for the gradient of img2.
+    /// The arguments that do not depend on the operation. `swapped`: the images change roles, for the gradient of img2 alone.
     fn params(&self, swapped: bool) -> StripParams {
         let taps = self.problem.window.default_size().expect("refuse_unsupported let this size through");
         let Problem { shape, map, c1, c2, owned_rows: (first_row, rows), .. } = *self.problem;
@@ -196,6 +193,24 @@ impl Planner<'_> {
             tap_tails: tap_tails(&taps),
             mask: weights::mask(self.problem, self.inputs),
             totals: if divides_by_totals(self.problem) { self.workspace } else { DevicePtr::NULL },
+            grad2: image(DevicePtr::NULL, self.problem.grad_img2, Dtype::F32),
+            grad_scale2: 0.0,
+        }
+    }
+
+    /// The arguments of a launch that makes one gradient, or both.
+    fn with_gradients(&self, grads: [DevicePtr; 2], upstream: DevicePtr) -> StripParams {
+        match grads {
+            [first, DevicePtr::NULL] => self.with_gradient(false, first, upstream),
+            [DevicePtr::NULL, second] => self.with_gradient(true, second, upstream),
+            [first, second] => {
+                let second = self.with_gradient(true, second, upstream);
+                StripParams {
+                    grad2: second.grad,
+                    grad_scale2: second.grad_scale,
+                    ..self.with_gradient(false, first, upstream)
+                }
+            }
         }
     }
 
@@ -279,11 +294,17 @@ impl Planner<'_> {
         (self.problem.planes_per_group() * self.problem.map_pixels()) as f64
     }
 
-    /// The single pass, once for each gradient; the value comes with the first.
+    /// The single pass, once where a kernel makes all gradients, else once for each; the value comes with the first.
     fn fused(&mut self, kernel: Kernel, grads: [DevicePtr; 2], upstream: DevicePtr, value: Option<DevicePtr>) {
+        let of_both = are_both(grads) && kernel == Kernel::ValueAndGrad && !weights_mean(self.problem);
+        let (kernel, passes) = if of_both && Cut::makes_both(self.problem, self.device, self.family) {
+            (Kernel::ValueAndBothGrads, vec![grads])
+        } else {
+            (kernel, vec![[grads[0], DevicePtr::NULL], [DevicePtr::NULL, grads[1]]])
+        };
         let mut value = value;
-        for (swapped, grad) in wanted(grads) {
-            let params = self.with_gradient(swapped, grad, upstream);
+        for grads in passes.into_iter().filter(|grads| *grads != [DevicePtr::NULL; 2]) {
+            let params = self.with_gradients(grads, upstream);
             match value.take() {
                 Some(value) => self.value(kernel, StripParams { map: self.map_of(value), ..params }, value),
                 None => drop(self.strips(kernel, params)),

@@ -77,8 +77,8 @@ PLAN = [
         "grad2-saved",
         "src/cuda/plan.rs",
         "the gradient of img2 starts from the saved plane of img1",
-        "if swapped { params.saved_mean2 }",
-        "if swapped { params.saved_mean1 }",
+        "if grads[0] == DevicePtr::NULL { planes.saved_mean2 }",
+        "if grads[0] == DevicePtr::NULL { planes.saved_mean1 }",
     ),
     Fault(
         "chunk-count",

@@ -369,7 +369,7 @@ VALUES = [
         "saved-mean",
         "kernels/map_groups.cuh",
         "the mean part of the first image's gradient is saved for the second",
-        "store_group(p.saved_mean2 + offset, mean2)",
+        "store_group(p.saved_mean2 + offset, partial[3])",
         "store_group(p.saved_mean2 + offset, partial[0])",
     ),
     Fault(

@@ -1,7 +1,7 @@
 //! What the launches of strips and tiles cover, and with what arguments.
 
 use super::*;
-use crate::problem::{Options, Padding, Shape};
+use crate::problem::{Options, Padding, SavedFor, Shape};
 use crate::shard::Shard;
 
 const H200: DeviceProperties =
@@ -74,13 +74,76 @@ fn more_planes_than_a_grid_holds_are_several_launches() {
     assert_eq!(next, 2_000_000_000);
 }
 
+/// Both gradients of a value, from saved partial derivatives and of a loss: kernels and their arguments, without reductions.
+fn both_gradients(problem: &Problem, operation: &Operation) -> Vec<(Kernel, StripParams)> {
+    plan(problem, INPUTS, operation, DevicePtr(256), &H200, Family::Fastest)
+        .iter()
+        .filter(|launch| matches!(launch.params, Params::Strip(_)))
+        .map(|launch| (launch.kernel, strip_params(launch)))
+        .collect()
+}
+
+const SSIM: DevicePtr = DevicePtr(16);
+const GRADS: [DevicePtr; 2] = [DevicePtr(32), DevicePtr(48)];
+
 #[test]
-fn both_gradients_swap_the_images_and_reduce_once() {
-    let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr(48)] };
-    let launches = plan(&problem(1, 1, 20, 20), INPUTS, &operation, DevicePtr(256), &H200, Family::Fastest);
-    let kernels: Vec<Kernel> = launches.iter().map(|launch| launch.kernel).collect();
-    assert_eq!(kernels, [Kernel::TileValueAndGrad, Kernel::Reduce, Kernel::TileValueAndGrad]);
-    let (first, second) = (strip_params(&launches[0]), strip_params(&launches[2]));
-    assert_eq!((first.img1.data, first.img2.data, first.grad.data), (DevicePtr(64), DevicePtr(128), DevicePtr(32)));
-    assert_eq!((second.img1.data, second.img2.data, second.grad.data), (DevicePtr(128), DevicePtr(64), DevicePtr(48)));
+fn strips_make_both_gradients_in_one_pass() {
+    let large = problem(1, 1, 1080, 1920);
+    let saved = DevicePtr(1024);
+    for (operation, kernel) in [
+        (Operation::ValueAndGrad { ssim: SSIM, grads: GRADS }, Kernel::ValueAndBothGrads),
+        (Operation::Backward { saved, grad_ssim: DevicePtr::NULL, grads: GRADS }, Kernel::BackwardBoth),
+    ] {
+        let launches = both_gradients(&large, &operation);
+        let [(launched, params)] = launches[..] else { panic!("{launches:?}") };
+        assert_eq!(launched, kernel);
+        assert_eq!([params.img1.data, params.img2.data], INPUTS.images);
+        assert_eq!([params.grad.data, params.grad2.data], GRADS);
+    }
+}
+
+#[test]
+fn one_gradient_from_saved_starts_from_its_own_plane() {
+    let saved_for = SavedFor { img1: true, img2: true };
+    let (problem, saved) = (Problem { saved_for, ..problem(1, 1, 1080, 1920) }, DevicePtr(1024));
+    let plane = (1080 * 1920 * 4) as u64;
+    for (which, img1) in INPUTS.images.into_iter().enumerate() {
+        let mut grads = [DevicePtr::NULL; 2];
+        grads[which] = GRADS[which];
+        let launches = both_gradients(&problem, &Operation::Backward { saved, grad_ssim: DevicePtr::NULL, grads });
+        let [(kernel, params)] = launches[..] else { panic!("{launches:?}") };
+        assert_eq!((kernel, params.img1.data, params.grad.data), (Kernel::Backward, img1, GRADS[which]));
+        assert_eq!(params.saved_mean1.0, saved.0 + (2 + which as u64) * plane);
+    }
+}
+
+#[test]
+fn tiles_and_losses_swap_the_images_and_reduce_once() {
+    let terms = Loss { pixel: PixelLoss::L1, lambda: 0.2 };
+    for (problem, operation, kernel) in [
+        (problem(1, 1, 20, 20), Operation::ValueAndGrad { ssim: SSIM, grads: GRADS }, Kernel::TileValueAndGrad),
+        (problem(1, 1, 1080, 1920), Operation::Loss { terms, loss: SSIM, grads: GRADS }, Kernel::LossAndGrad),
+    ] {
+        let launches = plan(&problem, INPUTS, &operation, DevicePtr(256), &H200, Family::Fastest);
+        assert_eq!(launches.len(), 3);
+        assert_eq!([launches[0].kernel, launches[2].kernel], [kernel; 2]);
+        assert!(matches!(launches[1].kernel, Kernel::Reduce | Kernel::GeneralReduce));
+        let [first, second] = [&launches[0], &launches[2]].map(strip_params);
+        assert_eq!([first.img1.data, first.img2.data, first.grad.data], [DevicePtr(64), DevicePtr(128), GRADS[0]]);
+        assert_eq!([second.img1.data, second.img2.data, second.grad.data], [DevicePtr(128), DevicePtr(64), GRADS[1]]);
+    }
+}
+
+#[test]
+fn both_gradients_of_other_types_than_f32_are_of_any_type() {
+    let operation = Operation::ValueAndGrad { ssim: SSIM, grads: GRADS };
+    for (dtypes, grad_dtypes, kernel) in [
+        ([Dtype::F32; 2], [Dtype::F32; 2], Kernel::ValueAndBothGrads),
+        ([Dtype::F32; 2], [Dtype::F32, Dtype::F16], Kernel::ValueAndBothGradsOfAnyType),
+        ([Dtype::F16; 2], [Dtype::F16; 2], Kernel::ValueAndBothGradsOfAnyType),
+    ] {
+        let problem = Problem { dtypes, grad_dtypes, ..problem(1, 1, 1080, 1920) };
+        let launches = both_gradients(&problem, &operation);
+        assert_eq!(launches.iter().map(|launch| launch.0).collect::<Vec<_>>(), [kernel], "{dtypes:?} {grad_dtypes:?}");
+    }
 }
