@@ -20,7 +20,7 @@ them take masks, other windows and more: see :func:`ssim`. ``fused_ssim.nn`` has
 Importing this package loads the fused-ssim library, but neither PyTorch, nor NumPy, nor the CUDA driver.
 """
 
-from ._api import SSIMAndGrad, fused_ssim, ssim, ssim_and_grad
+from ._api import Gradients, SSIMAndGrad, fused_ssim, ssim, ssim_and_grad, ssim_grad
 from ._errors import CudaError, FusedSSIMError, InvalidArgumentError, OutOfMemoryError, UnsupportedError
 from ._loss import LossAndGrad, LossParts, loss, loss_and_grad
 from ._plan import Shard
@@ -39,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CudaError",
     "FusedSSIMError",
+    "Gradients",
     "InvalidArgumentError",
     "LossAndGrad",
     "LossParts",
@@ -57,6 +58,7 @@ __all__ = [
     "set_num_threads",
     "ssim",
     "ssim_and_grad",
+    "ssim_grad",
     "version",
     "workspace_size",
 ]

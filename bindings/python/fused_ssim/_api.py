@@ -22,6 +22,13 @@ class SSIMAndGrad(NamedTuple):
     grad_img2: Any
 
 
+class Gradients(NamedTuple):
+    """What :func:`ssim_grad` returns. A gradient that was not asked for is None."""
+
+    grad_img1: Any
+    grad_img2: Any
+
+
 def fused_ssim(img1: torch.Tensor, img2: torch.Tensor, padding: str = "same", train: bool = True) -> torch.Tensor:
     """Mean SSIM of two batches of PyTorch images: the function of rahul-goel/fused-ssim, with its arguments.
 
@@ -175,9 +182,9 @@ def ssim_and_grad(
 
     Args:
         wrt: "img1", "img2" or "both": which gradients to compute.
-        grad_img1, grad_img2: float32 or float16 arrays (for float64 images: float64), of the shape of the images (of a
-            `shard`: of its owned rows) and of any strides without overlap, to be written and returned. Not for PyTorch
-            tensors.
+        grad_img1, grad_img2: float32, float16 or bfloat16 (PyTorch) arrays, for float64 images float64, of the images'
+            library and shape (of a `shard`: of its owned rows) and of any strides without overlap, to be written and
+            returned.
         The others: as for :func:`ssim`.
 
     Returns:
@@ -205,6 +212,70 @@ def ssim_and_grad(
     return SSIMAndGrad(*value_and_grad(img1, img2, mask, chosen, wrt, out, grad_img1, grad_img2, stream, workspace))
 
 
+def ssim_grad(
+    img1: Any,
+    img2: Any,
+    grad_ssim: Any,
+    *,
+    wrt: str = "img1",
+    padding: str = "same",
+    reduction: str = "mean",
+    output: str = "ssim",
+    window: str = "gaussian",
+    window_size: int = 11,
+    sigma: float = 1.5,
+    data_range: float = 1.0,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    scale: Union[None, float, Tuple[float, float]] = None,
+    mask: Any = None,
+    mask_mode: str = "weighted_mean",
+    shard: Optional[Shard] = None,
+    grad_img1: Any = None,
+    grad_img2: Any = None,
+    stream: Optional[int] = None,
+    workspace: Any = None,
+) -> Gradients:
+    """The gradient of ``sum(grad_ssim * ssim(img1, img2, ...))``, for whoever has an upstream gradient and no autograd.
+
+    The images are filtered again; nothing need have been kept from :func:`ssim`.
+
+    Args:
+        grad_ssim: the upstream gradient, of the images' library, C-contiguous, of the shape and dtype that :func:`ssim`
+            returns with these options: () for "mean", (N,), (N, C), or that of the map. Not for the map of a `shard`.
+        The others: as for :func:`ssim_and_grad`.
+
+    Returns:
+        A tuple (grad_img1, grad_img2), as from :func:`ssim_and_grad`.
+
+    Raises:
+        As :func:`ssim_and_grad`; TypeError or ValueError also for a `grad_ssim` of another dtype, shape or device.
+    """
+    chosen = settings(
+        padding=padding,
+        reduction=reduction,
+        output=output,
+        window=window,
+        window_size=window_size,
+        sigma=sigma,
+        data_range=data_range,
+        k1=k1,
+        k2=k2,
+        scale=scale,
+        mask_mode=mask_mode,
+        shard=shard,
+    )
+    wanted, given = _wanted(wrt, grad_img1, grad_img2), (grad_img1, grad_img2)
+    if is_torch(img1, img2):
+        refuse_for_torch(stream=stream, workspace=workspace)
+        from . import _torch
+
+        return Gradients(*_torch.backward(_torch.checked(img1, img2, mask), chosen, grad_ssim, wanted, given))
+    inputs = _arrays.describe_inputs(img1, img2, mask)
+    memory = _memory.memory_for(inputs, stream, workspace)
+    return Gradients(*_arrays.backward(inputs, chosen, memory, grad_ssim, wanted, given))
+
+
 def value_and_grad(
     img1: Any,
     img2: Any,
@@ -219,21 +290,27 @@ def value_and_grad(
     terms: Any = None,
 ) -> Tuple[Any, Any, Any]:
     """SSIM, or with `terms` the three values of a loss, and the gradients that `wrt` names, of any kind of array."""
+    wanted = _wanted(wrt, grad_img1, grad_img2)
+    if is_torch(img1, img2):
+        refuse_for_torch(out=out, stream=stream, workspace=workspace)
+        from . import _torch
+
+        return _torch.value_and_grad(_torch.checked(img1, img2, mask), chosen, wanted, (grad_img1, grad_img2), terms)
+    inputs = _arrays.describe_inputs(img1, img2, mask)
+    memory = _memory.memory_for(inputs, stream, workspace)
+    value, *grads = _arrays.compute(inputs, chosen, memory, out, wanted, (grad_img1, grad_img2), terms)
+    return (scalar(value, out), *grads)
+
+
+def _wanted(wrt: str, grad_img1: Any, grad_img2: Any) -> Tuple[bool, bool]:
+    """Which gradients `wrt` names; an array for another is a mistake."""
     if wrt not in ("img1", "img2", "both"):
         raise ValueError(f'wrt is {wrt!r}; expected "img1", "img2" or "both"')
     wanted = (wrt != "img2", wrt != "img1")
     for name, given, want in (("grad_img1", grad_img1, wanted[0]), ("grad_img2", grad_img2, wanted[1])):
         if given is not None and not want:
             raise ValueError(f'{name} is given, but wrt="{wrt}" does not ask for it')
-    if is_torch(img1, img2):
-        refuse_for_torch(out=out, grad_img1=grad_img1, grad_img2=grad_img2, stream=stream, workspace=workspace)
-        from . import _torch
-
-        return _torch.value_and_grad(_torch.checked(img1, img2, mask), chosen, wanted, terms)
-    inputs = _arrays.describe_inputs(img1, img2, mask)
-    memory = _memory.memory_for(inputs, stream, workspace)
-    value, *grads = _arrays.compute(inputs, chosen, memory, out, wanted, (grad_img1, grad_img2), terms)
-    return (scalar(value, out), *grads)
+    return wanted
 
 
 def is_torch(img1: Any, img2: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Arrays of other libraries, through ``__array_interface__`` and ``__cuda_array_interface__``."""
+"""Arrays of other libraries, through ``__array_interface__`` and ``__cuda_array_interface__``, in host memory also DLPack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 from . import _library as lib
 from ._plan import DENSE, Layout, Layouts, Plan, Settings, Strides, Terms, gradient_dtype, owned_rows, plan
 
+# kDLCPU of dlpack.h.
+_DLPACK_CPU = 1
 _ORDER = "<" if sys.byteorder == "little" else ">"
 # The names that both protocols have for what the library reads and writes.
 DTYPES = {
@@ -29,9 +31,11 @@ MASKS = {f"{_ORDER}f4": lib.FSSIM_DTYPE_F32, "|b1": lib.FSSIM_DTYPE_U8, "|u1": l
 
 
 class Array(NamedTuple):
-    """A described array. `owner` keeps the memory alive while the description is in use."""
+    """A described array. `owner` and `view` keep the memory alive while the description is in use."""
 
     owner: Any
+    # What DLPack handed over, if the array has no other interface.
+    view: Any
     address: int
     shape: Tuple[int, ...]
     strides: Strides
@@ -62,13 +66,36 @@ def _interface(name: str, array: Any) -> Tuple[Dict[str, Any], str]:
     if interface is None:
         interface, device = getattr(array, "__array_interface__", None), "cpu"
     if interface is None:
+        interface = _dlpack_interface(name, array)
+    if interface is None:
         raise TypeError(
             f"{name} is a {type(array).__name__}; expected a torch.Tensor, or an array with __array_interface__ "
-            "(NumPy) or __cuda_array_interface__ (CuPy and others)"
+            "(NumPy), __cuda_array_interface__ (CuPy and others) or, in host memory, __dlpack__"
         )
     if interface.get("mask") is not None:
         raise TypeError(f"{name} has a mask of its own, which is not supported: give it as mask=")
     return interface, device
+
+
+def _dlpack_interface(name: str, array: Any) -> Optional[Dict[str, Any]]:
+    """The interface of an array that has no other than DLPack (JAX's in host memory); None: it has not that one either."""
+    place = getattr(array, "__dlpack_device__", None)
+    if place is None:
+        return None
+    device, _ = place()
+    if device != _DLPACK_CPU:
+        raise TypeError(
+            f"{name} is a {type(array).__name__} on DLPack device {int(device)}; DLPack is taken in host memory alone, and "
+            "on CUDA arrays with __cuda_array_interface__"
+        )
+    import numpy
+
+    try:
+        view = numpy.from_dlpack(array)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(f"{name} is a {type(array).__name__} that DLPack does not hand over: {error}") from error
+    # What DLPack hands over must be kept for as long as it is used.
+    return {**view.__array_interface__, "view": view}
 
 
 def describe(name: str, array: Any, dtypes: Sequence[int] = IMAGES) -> Array:
@@ -118,7 +145,7 @@ def _array(array: Any, interface: Dict[str, Any], strides: Strides, dtype: int, 
     address, read_only = interface["data"]
     dense = interface.get("strides") is None
     shape, stream = tuple(interface["shape"]), interface.get("stream")
-    return Array(array, address, shape, strides, dtype, device, dense, bool(read_only), stream)
+    return Array(array, interface.get("view"), address, shape, strides, dtype, device, dense, bool(read_only), stream)
 
 
 def _wrong_dtype(name: str, array: Any, interface: Dict[str, Any], known: str, usual: str) -> str:
@@ -191,6 +218,24 @@ def _gradient_dtypes(image: Array) -> Sequence[int]:
     return (default,) if default == lib.FSSIM_DTYPE_F64 else (default, lib.FSSIM_DTYPE_F16)
 
 
+def _prepare(
+    inputs: Inputs, chosen: Settings, memory: Any, wanted: Tuple[bool, bool], given: Tuple[Any, Any]
+) -> Tuple[Plan, Sequence[Optional[Array]]]:
+    """The options of a call, and its gradients: the arrays given, or new ones."""
+    img1, img2, mask = inputs
+    n, c, h, w = img1.shape
+    grads = [
+        output(name, array, (n, c, len(owned_rows(h, chosen)), w), _gradient_dtypes(image), memory, dense=False)
+        if want
+        else None
+        for name, array, image, want in zip(("grad_img1", "grad_img2"), given, (img1, img2), wanted)
+    ]
+    grad_layouts = [Layout() if grad is None else grad.layout for grad in grads]
+    mask_layout = None if mask is None else mask.layout
+    layouts = Layouts(img1.layout, img2.layout, *grad_layouts, mask_layout)
+    return plan(img1.device, img1.shape, layouts, chosen), grads
+
+
 def compute(
     inputs: Inputs,
     chosen: Settings,
@@ -201,20 +246,10 @@ def compute(
     terms: Optional[Terms] = None,
 ) -> Tuple[Any, Any, Any]:
     """SSIM, or with `terms` the three values of a loss, and the gradients wanted, into the arrays given or new ones."""
-    img1, img2, mask = inputs
-    n, c, h, w = img1.shape
     with memory.device():
-        grads = [
-            output(name, array, (n, c, len(owned_rows(h, chosen)), w), _gradient_dtypes(image), memory, dense=False)
-            if want
-            else None
-            for name, array, image, want in zip(("grad_img1", "grad_img2"), given, (img1, img2), wanted)
-        ]
-        grad_layouts = [Layout() if grad is None else grad.layout for grad in grads]
-        mask_layout = None if mask is None else mask.layout
-        prepared = plan(img1.device, img1.shape, Layouts(img1.layout, img2.layout, *grad_layouts, mask_layout), chosen)
+        prepared, grads = _prepare(inputs, chosen, memory, wanted, given)
         shape = prepared.output_shape if terms is None else (3, *prepared.output_shape)
-        values = output("out", out, shape, (gradient_dtype(img1.dtype),), memory, dense=True)
+        values = output("out", out, shape, (gradient_dtype(inputs.img1.dtype),), memory, dense=True)
         if terms is not None:
             _run("loss", inputs, prepared, memory, *terms, values, *grads)
         elif any(wanted):
@@ -222,3 +257,27 @@ def compute(
         else:
             _run("forward", inputs, prepared, memory, values, None)
     return (values.owner, *(None if grad is None else grad.owner for grad in grads))
+
+
+def backward(
+    inputs: Inputs,
+    chosen: Settings,
+    memory: Any,
+    grad_ssim: Any,
+    wanted: Tuple[bool, bool],
+    given: Tuple[Any, Any],
+) -> Tuple[Any, Any]:
+    """The gradients wanted of sum(grad_ssim * ssim), into the arrays given or new ones."""
+    with memory.device():
+        prepared, grads = _prepare(inputs, chosen, memory, wanted, given)
+        upstream = describe("grad_ssim", grad_ssim, (gradient_dtype(inputs.img1.dtype),))
+        if upstream.shape != prepared.output_shape:
+            raise ValueError(f"grad_ssim has the shape {upstream.shape}; expected {prepared.output_shape}")
+        if not upstream.dense:
+            raise ValueError("grad_ssim must be C-contiguous")
+        if upstream.device != inputs.img1.device:
+            raise ValueError(
+                f"img1 is in {inputs.img1.device} memory and grad_ssim in {upstream.device} memory; they must be together"
+            )
+        _run("backward", inputs, prepared, memory, None, upstream, *grads)
+    return tuple(None if grad is None else grad.owner for grad in grads)

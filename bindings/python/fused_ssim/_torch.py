@@ -161,18 +161,75 @@ def compute(
 
 
 def value_and_grad(
-    inputs: Inputs, chosen: Settings, wanted: Tuple[bool, bool], terms: Optional[Terms] = None
+    inputs: Inputs,
+    chosen: Settings,
+    wanted: Tuple[bool, bool],
+    given: Tuple[_OptionalTensor, _OptionalTensor] = (None, None),
+    terms: Optional[Terms] = None,
 ) -> Tuple[torch.Tensor, _OptionalTensor, _OptionalTensor]:
-    """`compute` with new gradients, of the owned rows of a shard alone. A gradient has the memory format of its image,
-    and is float32 where that has fewer bits: the gradient of a mean over a large image is smaller than float16 can
-    hold."""
-    grad_img1, grad_img2 = grads = tuple(
+    """`compute` with gradients of the owned rows of a shard alone: those given, or new ones. A new one has the memory format
+    of its image, and is float32 where that has fewer bits: the gradient of a mean over a large image is smaller than float16
+    can hold."""
+    grads = _gradients(inputs, chosen, wanted, given)
+    return (compute(inputs, chosen, grads, terms), *grads)
+
+
+def backward(
+    inputs: Inputs,
+    chosen: Settings,
+    grad_ssim: torch.Tensor,
+    wanted: Tuple[bool, bool],
+    given: Tuple[_OptionalTensor, _OptionalTensor],
+) -> Tuple[_OptionalTensor, ...]:
+    """The gradients wanted of sum(grad_ssim * ssim)."""
+    grads = _gradients(inputs, chosen, wanted, given)
+    prepared, precise = _plan(inputs, grads, chosen), _precise(inputs.img1)
+    if not isinstance(grad_ssim, torch.Tensor):
+        raise TypeError(f"grad_ssim is a {type(grad_ssim).__name__}; expected a torch.Tensor, like the images")
+    if grad_ssim.dtype != precise:
+        raise TypeError(f"grad_ssim has the dtype {grad_ssim.dtype}; expected {precise}")
+    if tuple(grad_ssim.shape) != prepared.output_shape:
+        raise ValueError(f"grad_ssim has the shape {tuple(grad_ssim.shape)}; expected {prepared.output_shape}")
+    if grad_ssim.device != inputs.img1.device:
+        raise ValueError(f"img1 is on {inputs.img1.device} and grad_ssim on {grad_ssim.device}; they must be on one device")
+    _run("backward", inputs, prepared, None, grad_ssim.resolve_neg().contiguous(), *grads)
+    return grads
+
+
+def _gradients(
+    inputs: Inputs, chosen: Settings, wanted: Tuple[bool, bool], given: Tuple[_OptionalTensor, _OptionalTensor]
+) -> Tuple[_OptionalTensor, ...]:
+    return tuple(
         [
-            torch.empty_like(_owned(image, chosen), dtype=_precise(image)) if want else None
-            for image, want in zip(inputs, wanted)
+            _gradient(name, tensor, image, chosen) if want else None
+            for name, tensor, image, want in zip(("grad_img1", "grad_img2"), given, inputs, wanted)
         ]
     )
-    return compute(inputs, chosen, grads, terms), grad_img1, grad_img2
+
+
+def _gradient(name: str, given: _OptionalTensor, image: torch.Tensor, chosen: Settings) -> torch.Tensor:
+    """The caller's tensor for the gradient of an image, checked, or a new one."""
+    owned, precise = _owned(image, chosen), _precise(image)
+    if given is None:
+        return torch.empty_like(owned, dtype=precise)
+    if not isinstance(given, torch.Tensor):
+        raise TypeError(f"{name} is a {type(given).__name__}; expected a torch.Tensor, like the images")
+    dtypes = (precise,) if precise is torch.float64 else (torch.float32, torch.float16, torch.bfloat16)
+    if given.dtype not in dtypes:
+        known = " or ".join(str(dtype) for dtype in dtypes)
+        raise TypeError(f"{name} has the dtype {given.dtype}; expected {known}")
+    if given.shape != owned.shape:
+        raise ValueError(f"{name} has the shape {tuple(given.shape)}; expected {tuple(owned.shape)}")
+    if given.device != image.device:
+        raise ValueError(f"{name} is on {given.device} and its image on {image.device}; they must be on one device")
+    if given.layout is not torch.strided or given.is_neg():
+        raise ValueError(f"{name} is a {given.layout} tensor or a negated view; expected a strided one")
+    if given.requires_grad:
+        raise ValueError(f"{name} requires a gradient, but is written to: use {name}.detach()")
+    if not any(given.stride()) and given.numel() > 1:
+        # To the library four zeros mean "dense".
+        raise ValueError(f"{name} is one element broadcast along every axis; a gradient needs one for each pixel")
+    return given
 
 
 def _whole_gradients(

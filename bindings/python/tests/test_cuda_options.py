@@ -56,6 +56,27 @@ def test_masks_of_bytes_with_strides(to_device, dtype):
     check(to_device, settings, dict(mask=to_device(stored)))
 
 
+@pytest.mark.parametrize("reduction", ["mean", "channel", "map"])
+def test_an_upstream_gradient(driver, to_device, reduction):
+    pair = images(SHAPE)
+    value = fused_ssim.ssim(*pair, reduction=reduction, padding="valid")
+    upstream = np.asarray(np.random.default_rng(2).standard_normal(value.shape), np.float32)
+    # What the CPU gives is compared with the oracle elsewhere.
+    expected = fused_ssim.ssim_grad(*pair, upstream, wrt="both", reduction=reduction, padding="valid")
+    size = fused_ssim.workspace_size(*SHAPE, reduction=reduction, padding="valid")
+    workspace, stream = to_device(np.zeros(size, np.uint8)), driver.stream()
+    grads = [to_device(empty(SHAPE)) for _ in range(2)]
+    there = [to_device(array) for array in (*pair, upstream)]
+    arguments = dict(wrt="both", reduction=reduction, padding="valid", grad_img1=grads[0], grad_img2=grads[1])
+    result = fused_ssim.ssim_grad(*there, stream=stream, workspace=workspace, **arguments)
+    driver.cuStreamSynchronize(stream)
+    assert result.grad_img1 is grads[0] and result.grad_img2 is grads[1]
+    for gradient, reference in zip(grads, expected):
+        assert oracle.relative_error(gradient.numpy(), reference) < GRADIENT_TOLERANCE
+    with pytest.raises(ValueError, match="img1 is in cuda memory and grad_ssim in cpu memory"):
+        fused_ssim.ssim_grad(*there[:2], upstream, **arguments)
+
+
 @pytest.mark.parametrize("mask_mode", [None, *MASK_MODES])
 @pytest.mark.parametrize("reduction", ["mean", "image"])
 def test_the_loss_on_a_stream(driver, to_device, mask_mode, reduction):

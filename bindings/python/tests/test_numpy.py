@@ -135,3 +135,37 @@ def test_the_same_bits_every_time_with_any_number_of_threads(reduction):
             assert run() == first
     finally:
         fused_ssim.set_num_threads(0)
+
+
+class OnlyDLPack:
+    """An array of a library that has no other protocol."""
+
+    def __init__(self, array, device=1):
+        self.array, self.device = array, device
+
+    def __dlpack__(self, **arguments):
+        return self.array.__dlpack__(**arguments)
+
+    def __dlpack_device__(self):
+        return (self.device, 0)
+
+
+def test_arrays_with_dlpack_alone_are_read_in_place():
+    img1, img2 = images((2, 3, 17, 23))
+    mask = np.arange(17 * 23, dtype=np.float32).reshape(17, 23)
+    channels_last = np.ascontiguousarray(img2.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    expected = fused_ssim.ssim_and_grad(img1, img2, wrt="both", mask=mask)
+    given = fused_ssim.ssim_and_grad(OnlyDLPack(img1), OnlyDLPack(channels_last), wrt="both", mask=OnlyDLPack(mask))
+    assert isinstance(given.grad_img1, np.ndarray) and abs(given.value - expected.value) < VALUE_TOLERANCE
+    assert oracle.relative_error(given.grad_img1, expected.grad_img1) < GRADIENT_TOLERANCE
+    assert oracle.relative_error(given.grad_img2, expected.grad_img2) < GRADIENT_TOLERANCE
+
+
+def test_what_dlpack_cannot_give_is_refused():
+    img1, img2 = images((1, 1, 12, 12))
+    with pytest.raises(TypeError, match="img2 is a OnlyDLPack on DLPack device 2; DLPack is taken in host memory alone"):
+        fused_ssim.ssim(img1, OnlyDLPack(img2, device=2))
+    with pytest.raises(TypeError, match="img1 is a OnlyDLPack that DLPack does not hand over: .*"):
+        fused_ssim.ssim(OnlyDLPack(img1.view(">f4")), img2)
+    with pytest.raises(TypeError, match="img1 has the dtype <i4; expected float32"):
+        fused_ssim.ssim(OnlyDLPack(img1.astype(np.int32)), img2)

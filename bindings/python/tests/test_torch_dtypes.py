@@ -6,7 +6,7 @@ from support import GRADIENT_TOLERANCE, VALUE_TOLERANCE, images, import_torch
 
 torch = import_torch()
 
-from fused_ssim import fused_ssim, ssim, ssim_and_grad  # noqa: E402
+from fused_ssim import fused_ssim, loss_and_grad, ssim, ssim_and_grad  # noqa: E402
 from torch_reference import reference  # noqa: E402
 
 SHAPE = (2, 2, 14, 17)
@@ -73,3 +73,51 @@ def test_bytes_have_a_gradient_when_asked():
     _, expected, _ = reference(stored.double() / 255, torch.from_numpy(img2).double())
     assert gradient.dtype == torch.float32
     assert oracle.relative_error(gradient.double() * 255, expected) < GRADIENT_TOLERANCE
+
+
+@pytest.mark.parametrize("function", [ssim_and_grad, loss_and_grad])
+@pytest.mark.parametrize("dtype", ROUNDING)
+@pytest.mark.parametrize("image", [torch.float32, torch.float16])
+def test_gradients_into_tensors_of_the_caller(function, dtype, image):
+    img1, img2 = tensors(image)
+    n, c, h, w = SHAPE
+    fresh = function(img1, img2, wrt="both", reduction="channel")
+    frame = torch.full((n, h + 2, w + 3, c), 7, dtype=dtype)
+    first = frame[:, 1:-1, 2:-1].permute(0, 3, 1, 2)
+    second = torch.full(SHAPE, float("nan"), dtype=dtype)
+    result = function(img1, img2, wrt="both", reduction="channel", grad_img1=first, grad_img2=second)
+    assert result.grad_img1 is first and result.grad_img2 is second and torch.equal(result[0], fresh[0])
+    # Rounded once, to the nearest.
+    assert torch.equal(first, fresh.grad_img1.to(dtype)) and torch.equal(second, fresh.grad_img2.to(dtype))
+    first.fill_(7)
+    assert (frame == 7).all()
+
+
+GRADIENT = torch.zeros(SHAPE)
+
+
+@pytest.mark.parametrize(
+    "gradient, error, words",
+    [
+        (GRADIENT.numpy(), TypeError, "grad_img1 is a ndarray; expected a torch.Tensor"),
+        (GRADIENT.double(), TypeError, "grad_img1 has the dtype torch.float64; expected torch.float32 or torch.float16"),
+        (GRADIENT.byte(), TypeError, "grad_img1 has the dtype torch.uint8"),
+        (GRADIENT[:, :, 1:], ValueError, r"grad_img1 has the shape \(2, 2, 13, 17\); expected \(2, 2, 14, 17\)"),
+        (GRADIENT.to("meta"), ValueError, "grad_img1 is on meta and its image on cpu"),
+        (GRADIENT.to_sparse(), ValueError, "grad_img1 is a torch.sparse_coo tensor"),
+        (GRADIENT.clone().requires_grad_(), ValueError, "grad_img1 requires a gradient, but is written to"),
+        (torch.zeros(1).expand(SHAPE), ValueError, "grad_img1 is one element broadcast along every axis"),
+        (torch.zeros(14, 17).expand(SHAPE), ValueError, "grad_img1: with strides .* two elements share an address"),
+    ],
+)
+def test_gradient_tensors_that_are_refused(gradient, error, words):
+    with pytest.raises(error, match=words):
+        ssim_and_grad(*tensors(torch.float32), grad_img1=gradient)
+
+
+def test_a_gradient_tensor_that_is_an_image_is_refused():
+    img1, img2 = tensors(torch.float32)
+    with pytest.raises(ValueError, match="grad_img1 .* overlaps img1"):
+        ssim_and_grad(img1, img2, grad_img1=img1)
+    with pytest.raises(TypeError, match="grad_img1 has the dtype torch.float32; expected torch.float64"):
+        ssim_and_grad(img1.double(), img2.double(), grad_img1=GRADIENT)
