@@ -28,7 +28,8 @@
  *   Every function that can fail returns an fssim_status; fssim_status_string names it, and fssim_last_error tells what
  *   was wrong, with which argument, and what was expected. All checks come before the first write or launch, in this
  *   order: NULL, struct_size, shape, options, dtype and strides, unsupported combinations, alignment, overlap, the device
- *   of each pointer, what only the CPU computes, stream, workspace. Nothing here aborts, prints, or throws.
+ *   of each pointer, what only the CPU computes, stream, workspace. A shape that options make too small (`valid` padding,
+ *   row sharding) is found once those options themselves are right. Nothing here aborts, prints, or throws.
  *
  * DEVICES
  *   Work runs where the pointers live: host memory on the CPU, device memory on its CUDA device. Managed memory goes with
@@ -155,7 +156,8 @@ typedef int32_t fssim_status;
 // Element (n, c, h, w) is at pointer + n*stride_n + c*stride_c + h*stride_h + w*stride_w, counted in elements, not
 // bytes. All four zero means dense NCHW. NHWC is {h*w*c, 1, w*c, c}; a Julia array of size (w, h, c, n) is dense NCHW;
 // a crop of a larger image keeps the strides of the larger one, with the pointer at its first element. Strides must
-// not be negative. An input may have zero strides (broadcast); elements of a gradient must not share an address.
+// not be negative. An input may have zero strides (broadcast), as long as one of the four is not zero. Elements of a gradient
+// must not share an address: each stride is larger than all that the dimensions of smaller strides reach together.
 typedef struct fssim_layout {
   // FSSIM_DTYPE_*.
   int32_t dtype;
@@ -197,11 +199,11 @@ typedef struct fssim_options {
   int32_t window_size;
   // Standard deviation of the Gaussian window in pixels, > 0. Default 1.5.
   double sigma;
-  // L, the distance between the smallest and the largest possible pixel value, > 0. Default 1.
+  // L, the distance between the smallest and the largest possible pixel value, > 0; 1/L must be a normal float. Default 1.
   double data_range;
-  // k1 in C1 = (k1 L)^2, > 0. Default 0.01.
+  // k1 in C1 = (k1 L)^2, > 0; its square must be a normal float. Default 0.01.
   double k1;
-  // k2 in C2 = (k2 L)^2, > 0. Default 0.03.
+  // k2 in C2 = (k2 L)^2, > 0; its square must be a normal float. Default 0.03.
   double k2;
   // Layout of img1.
   struct fssim_layout img1;
@@ -219,7 +221,8 @@ typedef struct fssim_options {
   // The mask m: weights of at least 0, f32, or u8, where 0 is 0 and anything else is 1. NULL with FSSIM_MASK_NONE.
   // Where the whole mask is zero, nothing is compared: SSIM is 1, losses and gradients are 0.
   const void *mask;
-  // Layout of the mask, whose shape is that of the images; stride_c 0 gives all channels one mask of shape (N, 1, H, W).
+  // Layout of the mask, whose shape is that of the images: all strides zero for a dense one of each channel, {h*w, 0, w, 1}
+  // for one that the channels share, of shape (N, 1, H, W), {0, 0, w, 1} for one of shape (H, W).
   struct fssim_layout mask_layout;
   // Row sharding: rows of the true image present in memory above the first owned row. h counts them. There
   // must be window_size - 1 of them, or all that the image has there.
@@ -352,7 +355,7 @@ int32_t fssim_get_num_threads(void);
 //
 // img1, img2: the images, N*C*H*W elements each (inputs; layouts in the options). Their dtypes may differ, except that
 //             f64 goes with f64 alone.
-// n, c, h, w: their shape, each at least 1.
+// n, c, h, w: their shape, each at least 1; h, w and n*c at most 2^31 - 4097.
 // options:    NULL for the defaults: f32, dense NCHW, `same` padding, 11 taps, sigma 1.5, range 1, one mean.
 // ssim:       result, dense floats (for images of f64: doubles); its length follows from options->reduction (1, N, N*C
 //             or the map).

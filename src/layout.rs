@@ -104,24 +104,31 @@ impl Layout {
 
     /// Checks the strides of an input against a shape. `name` is used in the message.
     pub fn resolve(&self, name: &str, shape: Shape) -> Result<Strides> {
-        let [n, c, h, w] = if self.strides == [0; 4] {
-            [shape.c * shape.h * shape.w, shape.h * shape.w, shape.w, 1]
-        } else {
-            let mut strides = [0; 4];
-            for (stride, (&given, axis)) in strides.iter_mut().zip(self.strides.iter().zip(["n", "c", "h", "w"])) {
-                *stride = usize::try_from(given).map_err(|_| {
+        let sizes = [shape.n, shape.c, shape.h, shape.w];
+        let dense = [shape.c * shape.h * shape.w, shape.h * shape.w, shape.w, 1];
+        let mut strides = dense;
+        if self.strides != [0; 4] {
+            for (i, axis) in ["n", "c", "h", "w"].into_iter().enumerate() {
+                let given = self.strides[i];
+                let stride = usize::try_from(given).map_err(|_| {
                     Error::Layout(format!("{name}: stride_{axis} is {given}; strides must not be negative"))
                 })?;
+                // Nothing lies a stride further along an axis of one, so that it may be any number; but backends look ahead.
+                strides[i] = if sizes[i] == 1 { stride.min(dense[i]) } else { stride };
             }
-            strides
-        };
-        let sizes = [shape.n, shape.c, shape.h, shape.w];
+        }
+        let [n, c, h, w] = strides;
         let extent = [n, c, h, w]
             .iter()
             .zip(sizes)
             .try_fold(1usize, |extent, (&stride, size)| extent.checked_add(stride.checked_mul(size - 1)?))
             .filter(|&extent| extent <= isize::MAX as usize / 8)
-            .ok_or_else(|| Error::Layout(format!("{name}: the strides span more memory than can be addressed")))?;
+            .ok_or_else(|| {
+                Error::Layout(format!(
+                    "{name}: with strides {:?} and the shape {sizes:?} it spans more memory than can be addressed",
+                    self.strides
+                ))
+            })?;
         Ok(Strides { n, c, h, w, extent })
     }
 
@@ -247,5 +254,18 @@ impl<'a> Sink<'a> {
     /// The same memory, to be read.
     pub(crate) fn as_source(&self) -> Source<'a> {
         Source { data: self.data, dtype: self.dtype, size: self.size, strides: self.strides, lifetime: PhantomData }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stride_that_is_never_taken_may_be_any_number() {
+        let shape = Shape::new(1, 1, 5, 1).expect("a shape");
+        let strides = Layout::strided(i64::MAX, 0, 3, i64::MAX).resolve("img1", shape).expect("valid strides");
+        assert_eq!(strides, Strides { n: 5, c: 0, h: 3, w: 1, extent: 13 });
+        assert!(Layout::strided(-1, 5, 3, 1).resolve("img1", shape).is_err());
     }
 }

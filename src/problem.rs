@@ -283,9 +283,19 @@ pub struct Problem {
     pub padding: Padding,
 }
 
-impl Problem {
-    /// Checks `options` against `shape`.
-    pub fn new(shape: Shape, options: &Options) -> Result<Self> {
+/// What the options say about a shape, apart from layouts: the part of a [`Problem`] that is checked first.
+pub(crate) struct Outline {
+    shape: Shape,
+    window: Window,
+    map: Region,
+    owned_rows: (usize, usize),
+    c1: f32,
+    c2: f32,
+}
+
+impl Outline {
+    /// Checks sizes and numbers, but no layout.
+    pub(crate) fn new(shape: Shape, options: &Options) -> Result<Self> {
         for (name, value) in
             [("sigma", options.sigma), ("data_range", options.data_range), ("k1", options.k1), ("k2", options.k2)]
         {
@@ -305,6 +315,16 @@ impl Problem {
                 options.data_range
             )));
         }
+        let window = Window::new(options.window, options.window_size, options.sigma)?;
+        let map = map_region(shape, options.padding, window.size(), options.shard)?;
+        let owned_rows = owned_rows(shape, options.shard)?;
+        check_shard(shape, options, &window)?;
+        Ok(Outline { shape, window, map, owned_rows, c1, c2 })
+    }
+
+    /// Checks the layouts of the options that the outline was made from.
+    pub(crate) fn lay_out(self, options: &Options) -> Result<Problem> {
+        let Outline { shape, window, map, owned_rows, c1, c2 } = self;
         let dtypes = [options.img1.dtype, options.img2.dtype];
         let scales = [&options.img1, &options.img2].map(|layout| layout.resolved_scale(options.data_range));
         for (name, scale) in [("img1", scales[0]), ("img2", scales[1])] {
@@ -318,11 +338,7 @@ impl Problem {
             }
         }
         check_dtypes(dtypes, [options.grad_img1.dtype, options.grad_img2.dtype])?;
-        let window = Window::new(options.window, options.window_size, options.sigma)?;
-        let map = map_region(shape, options.padding, window.size(), options.shard)?;
-        let owned_rows = owned_rows(shape, options.shard)?;
         let owned = Shape { h: owned_rows.1, ..shape };
-        check_shard(shape, options, &window)?;
         Ok(Problem {
             shape,
             window,
@@ -355,6 +371,26 @@ impl Problem {
             shard: options.shard,
             padding: options.padding,
         })
+    }
+}
+
+impl Problem {
+    /// Checks `options` against `shape`.
+    pub fn new(shape: Shape, options: &Options) -> Result<Self> {
+        let problem = Outline::new(shape, options)?.lay_out(options)?;
+        problem.check_supported()?;
+        Ok(problem)
+    }
+
+    /// Well-formed requests that later versions may answer.
+    pub(crate) fn check_supported(&self) -> Result<()> {
+        let groups = matches!(self.reduction, Reduction::PerImage | Reduction::PerChannel);
+        if groups && self.shard.is_some() && self.mask.is_some_and(|mask| mask.mode.weights_mean()) {
+            return Err(Error::Unsupported(
+                "row sharding of a weighted mean for each image or channel is not supported by this version".to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     /// What is computed in, and what `ssim`, its upstream gradient and `saved` hold: F64 for images of f64, otherwise F32.

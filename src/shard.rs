@@ -69,17 +69,11 @@ pub(crate) fn check_shard(shape: Shape, options: &Options, window: &Window) -> R
              shard needs {needed} rows"
         )));
     }
-    if options.mask.is_some_and(|mask| mask.mode.weights_mean()) && options.reduction != Reduction::Map {
-        if divisor.is_none() {
-            return Err(Error::Option(
-                "shard_divisor is 0; with this mask_mode it must be the sum of the whole image's mask".to_owned(),
-            ));
-        }
-        if options.reduction != Reduction::Mean {
-            return Err(Error::Unsupported(
-                "row sharding of a weighted mean for each image or channel is not supported by this version".to_owned(),
-            ));
-        }
+    let weighted = options.mask.is_some_and(|mask| mask.mode.weights_mean());
+    if weighted && options.reduction != Reduction::Map && divisor.is_none() {
+        return Err(Error::Option(
+            "shard_divisor is 0; with this mask_mode it must be the sum of the whole image's mask".to_owned(),
+        ));
     }
     Ok(())
 }

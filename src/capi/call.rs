@@ -73,8 +73,7 @@ pub(super) unsafe fn run(call: &Call, stream: Option<&StreamArguments>) -> Resul
     // SAFETY: options is NULL or valid, the caller's promise.
     let Request { problem, device, mask, terms } = unsafe { read_problem(call.options, call.shape, &demands(call)) }?;
     let arguments = arguments(call, &problem, mask);
-    check_alignment(&arguments)?;
-    check_overlap(&arguments)?;
+    check_addresses(&arguments)?;
     match locate(&arguments, device)? {
         Location::Host => {
             if let Some(stream) = stream
@@ -126,9 +125,12 @@ fn gradients(call: &Call) -> [bool; 2] {
 fn demands(call: &Call) -> Demands {
     let gradients = gradients(call);
     match call.operation {
-        Operation::Backward { saved, .. } if !saved.is_null() => {
-            Demands { gradients, from_saved: gradients, ..Demands::NONE }
-        }
+        Operation::Backward { saved, grad_ssim, .. } => Demands {
+            gradients,
+            from_saved: if saved.is_null() { [false; 2] } else { gradients },
+            upstream: !grad_ssim.is_null(),
+            ..Demands::NONE
+        },
         Operation::Loss { pixel_loss, lambda, .. } => {
             Demands { gradients, loss: Some((pixel_loss, lambda)), ..Demands::NONE }
         }
@@ -183,7 +185,15 @@ fn arguments(call: &Call, problem: &Problem, mask: *const c_void) -> Vec<Argumen
     list
 }
 
-fn check_alignment(arguments: &[Argument]) -> Result<()> {
+fn check_addresses(arguments: &[Argument]) -> Result<()> {
+    for argument in arguments {
+        if argument.address.checked_add(argument.bytes).is_none() {
+            return Err(Error::Layout(format!(
+                "{} is at {:#x} and {} bytes long, which is past the end of the address space",
+                argument.name, argument.address, argument.bytes
+            )));
+        }
+    }
     for argument in arguments {
         if argument.address % argument.alignment != 0 {
             return Err(Error::Alignment(format!(
@@ -191,11 +201,8 @@ fn check_alignment(arguments: &[Argument]) -> Result<()> {
                 argument.name, argument.address, argument.alignment
             )));
         }
-        if argument.address.checked_add(argument.bytes).is_none() {
-            return Err(Error::Layout(format!("{} reaches past the end of the address space", argument.name)));
-        }
     }
-    Ok(())
+    check_overlap(arguments)
 }
 
 fn check_overlap(arguments: &[Argument]) -> Result<()> {
@@ -299,8 +306,7 @@ fn run_on_cuda(
     ordinal: i32,
     stream: Option<&StreamArguments>,
 ) -> Result<()> {
-    let upstream = matches!(call.operation, Operation::Backward { grad_ssim, .. } if !grad_ssim.is_null());
-    cuda::refuse_unsupported(problem, upstream)?;
+    cuda::refuse_unsupported(problem)?;
     let device_ptr = |pointer: *const c_void| DevicePtr(pointer as u64);
     let execution = match stream {
         None => Execution::Synchronous,
@@ -350,7 +356,6 @@ fn check_workspace(stream: &StreamArguments, problem: &Problem, arguments: &[Arg
     };
     let mut all = arguments.to_vec();
     all.push(workspace);
-    check_alignment(&all)?;
-    check_overlap(&all)?;
+    check_addresses(&all)?;
     cuda::require_on(ordinal, "workspace", stream.workspace as usize)
 }

@@ -10,7 +10,7 @@ use super::types::{fssim_options, fssim_status};
 ///
 /// img1, img2: the images, N*C*H*W elements each (inputs; layouts in the options). Their dtypes may differ, except that
 ///             f64 goes with f64 alone.
-/// n, c, h, w: their shape, each at least 1.
+/// n, c, h, w: their shape, each at least 1; h, w and n*c at most 2^31 - 4097.
 /// options:    NULL for the defaults: f32, dense NCHW, `same` padding, 11 taps, sigma 1.5, range 1, one mean.
 /// ssim:       result, dense floats (for images of f64: doubles); its length follows from options->reduction (1, N, N*C
 ///             or the map).

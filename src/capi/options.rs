@@ -7,7 +7,7 @@ use super::types::*;
 use crate::layout::{Dtype, Layout};
 use crate::loss::{Loss, PixelLoss};
 use crate::mask::{MaskElement, MaskMode, MaskOptions};
-use crate::problem::{Options, Output, Padding, Problem, Reduction, SavedFor, Shape};
+use crate::problem::{Options, Outline, Output, Padding, Problem, Reduction, SavedFor, Shape};
 use crate::shard::{Shard, map_region};
 use crate::status::{Error, Result};
 use crate::window::{WINDOW_TAPS, WindowShape, check_size};
@@ -34,12 +34,15 @@ pub(super) struct Demands {
     pub(super) gradients: [bool; 2],
     /// The gradients that it takes from a `saved` buffer.
     pub(super) from_saved: [bool; 2],
+    /// Whether it has an upstream gradient.
+    pub(super) upstream: bool,
     /// pixel_loss and lambda of a loss.
     pub(super) loss: Option<(i32, f64)>,
 }
 
 impl Demands {
-    pub(super) const NONE: Demands = Demands { gradients: [false; 2], from_saved: [false; 2], loss: None };
+    pub(super) const NONE: Demands =
+        Demands { gradients: [false; 2], from_saved: [false; 2], upstream: false, loss: None };
 }
 
 impl fssim_layout {
@@ -126,10 +129,15 @@ pub(super) unsafe fn read_problem(
     let core = to_core(&options, padding, shard)?;
     core.saved_for.check(demands.from_saved)?;
     let terms = demands.loss.map(|(pixel_loss, lambda)| loss(pixel_loss, lambda, core.reduction)).transpose()?;
-    let problem = Problem::new(shape, &core)?;
+    let outline = Outline::new(shape, &core)?;
     check_elements(&options)?;
+    let problem = outline.lay_out(&core)?;
     problem.check_grad_dtypes(demands.gradients)?;
     refuse_unsupported(&options)?;
+    problem.check_supported()?;
+    if demands.upstream {
+        problem.check_upstream()?;
+    }
     Ok(Request { problem, device, mask: options.mask, terms })
 }
 
@@ -251,7 +259,7 @@ fn shard(options: &fssim_options) -> Result<Option<Shard>> {
 fn layout(layout: &fssim_layout) -> Layout {
     Layout {
         strides: [layout.stride_n, layout.stride_c, layout.stride_h, layout.stride_w],
-        // An unknown one is refused by check_elements.
+        // An unknown one is refused by check_elements before this is used.
         dtype: dtype(layout.dtype).unwrap_or_default(),
         scale: layout.scale,
     }

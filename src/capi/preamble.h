@@ -28,7 +28,8 @@
  *   Every function that can fail returns an fssim_status; fssim_status_string names it, and fssim_last_error tells what
  *   was wrong, with which argument, and what was expected. All checks come before the first write or launch, in this
  *   order: NULL, struct_size, shape, options, dtype and strides, unsupported combinations, alignment, overlap, the device
- *   of each pointer, what only the CPU computes, stream, workspace. Nothing here aborts, prints, or throws.
+ *   of each pointer, what only the CPU computes, stream, workspace. A shape that options make too small (`valid` padding,
+ *   row sharding) is found once those options themselves are right. Nothing here aborts, prints, or throws.
  *
  * DEVICES
  *   Work runs where the pointers live: host memory on the CPU, device memory on its CUDA device. Managed memory goes with

@@ -114,7 +114,8 @@ pub const FSSIM_SAVE_FOR_IMG2: i32 = 2;
 /// Element (n, c, h, w) is at pointer + n*stride_n + c*stride_c + h*stride_h + w*stride_w, counted in elements, not
 /// bytes. All four zero means dense NCHW. NHWC is {h*w*c, 1, w*c, c}; a Julia array of size (w, h, c, n) is dense NCHW;
 /// a crop of a larger image keeps the strides of the larger one, with the pointer at its first element. Strides must
-/// not be negative. An input may have zero strides (broadcast); elements of a gradient must not share an address.
+/// not be negative. An input may have zero strides (broadcast), as long as one of the four is not zero. Elements of a gradient
+/// must not share an address: each stride is larger than all that the dimensions of smaller strides reach together.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct fssim_layout {
@@ -160,11 +161,11 @@ pub struct fssim_options {
     pub window_size: i32,
     /// Standard deviation of the Gaussian window in pixels, > 0. Default 1.5.
     pub sigma: f64,
-    /// L, the distance between the smallest and the largest possible pixel value, > 0. Default 1.
+    /// L, the distance between the smallest and the largest possible pixel value, > 0; 1/L must be a normal float. Default 1.
     pub data_range: f64,
-    /// k1 in C1 = (k1 L)^2, > 0. Default 0.01.
+    /// k1 in C1 = (k1 L)^2, > 0; its square must be a normal float. Default 0.01.
     pub k1: f64,
-    /// k2 in C2 = (k2 L)^2, > 0. Default 0.03.
+    /// k2 in C2 = (k2 L)^2, > 0; its square must be a normal float. Default 0.03.
     pub k2: f64,
     /// Layout of img1.
     pub img1: fssim_layout,
@@ -182,7 +183,8 @@ pub struct fssim_options {
     /// The mask m: weights of at least 0, f32, or u8, where 0 is 0 and anything else is 1. NULL with FSSIM_MASK_NONE.
     /// Where the whole mask is zero, nothing is compared: SSIM is 1, losses and gradients are 0.
     pub mask: *const c_void,
-    /// Layout of the mask, whose shape is that of the images; stride_c 0 gives all channels one mask of shape (N, 1, H, W).
+    /// Layout of the mask, whose shape is that of the images: all strides zero for a dense one of each channel, {h*w, 0, w, 1}
+    /// for one that the channels share, of shape (N, 1, H, W), {0, 0, w, 1} for one of shape (H, W).
     pub mask_layout: fssim_layout,
     /// Row sharding: rows of the true image present in memory above the first owned row. h counts them. There
     /// must be window_size - 1 of them, or all that the image has there.

@@ -106,18 +106,14 @@ pub(crate) fn preload(ordinal: i32) -> Result<()> {
     with_cleanup(loaded, if keep { context.leave_and_keep() } else { context.leave() })
 }
 
-/// Refuses what only the CPU computes so far, and what no backend does: the one place that says so. `upstream`: whether
-/// there is an upstream gradient.
-pub(crate) fn refuse_unsupported(problem: &Problem, upstream: bool) -> Result<()> {
+/// Refuses what only the CPU computes so far: the one place that says so.
+pub(crate) fn refuse_unsupported(problem: &Problem) -> Result<()> {
     let unsupported = |what: &str| Err(Error::Unsupported(format!("{what} is not supported on CUDA by this version")));
     for (i, name) in ["img1", "img2"].into_iter().enumerate() {
         // A gradient is of f64 where its image is, and only there.
         if problem.dtypes[i] == Dtype::F64 {
             return unsupported(&format!("{name}: dtype F64"));
         }
-    }
-    if upstream {
-        problem.check_upstream()?;
     }
     Ok(())
 }

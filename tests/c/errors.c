@@ -129,6 +129,8 @@ SPOIL(grad_img2_same_strides, set_strides(&O->grad_img2, 960, 320, 1, 1))
 
 SPOIL(img1_f64_alone, O->img1.dtype = FSSIM_DTYPE_F64)
 SPOIL(img2_f64_alone, O->img2.dtype = FSSIM_DTYPE_F64)
+SPOIL(img1_dtype_unknown_beside_f64, O->img1.dtype = 5; O->img2.dtype = FSSIM_DTYPE_F64)
+SPOIL(upstream_map_of_a_shard, O->reduction = FSSIM_REDUCTION_MAP; O->shard_height = 16)
 SPOIL(grad_img1_u8, O->grad_img1.dtype = FSSIM_DTYPE_U8)
 SPOIL(grad_img2_f64_alone, O->grad_img2.dtype = FSSIM_DTYPE_F64)
 SPOIL(images_f64_gradient_f32, O->img1.dtype = O->img2.dtype = O->grad_img2.dtype = FSSIM_DTYPE_F64)
@@ -291,6 +293,8 @@ static const mistake mistakes[] = {
     M(grad_img2_same_strides, ALL, LAYOUT, "grad_img2"),
     M(img1_f64_alone, ALL, LAYOUT, "img1: dtype is F64 and img2: dtype is F32"),
     M(img2_f64_alone, ALL, LAYOUT, "img1: dtype is F32 and img2: dtype is F64"),
+    M(img1_dtype_unknown_beside_f64, ALL, LAYOUT, "img1: dtype is 5"),
+    M(upstream_map_of_a_shard, HAS_SAVED_INPUT, UNSUPPORTED, "upstream gradient for the map of a shard"),
     M(grad_img1_u8, ALL, LAYOUT, "grad_img1: dtype is U8"),
     M(grad_img2_f64_alone, HAS_GRADIENTS, LAYOUT, "grad_img2: dtype is F64"),
     M(images_f64_gradient_f32, HAS_GRADIENTS, LAYOUT, "grad_img1: dtype is F32"),

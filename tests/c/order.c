@@ -27,13 +27,22 @@ static void sigma_nan(call* k) { k->options->sigma = NAN; }
 static void k2_zero(call* k) { k->options->k2 = 0; }
 static void lambda_nan(call* k) { k->lambda = NAN; }
 static void not_saved(call* k) { k->options->saved_for = FSSIM_SAVE_FOR_IMG2; }
+static void shard_too_narrow(call* k) {
+    k->options->shard_height = 100;
+    k->options->shard_rows_above = 5;
+}
 static void unknown_dtype(call* k) { k->options->img1.dtype = 77; }
+static void f64_beside_f32(call* k) { k->options->img2.dtype = FSSIM_DTYPE_F64; }
 static void negative_stride(call* k) { k->options->grad_img1.stride_w = -1; }
 static void gradient_of_bytes(call* k) { k->options->grad_img2.dtype = FSSIM_DTYPE_U8; }
 static void mask_of_halves(call* k) {
     k->options->mask_mode = FSSIM_MASK_WEIGHTED_MEAN;
     k->options->mask = k->workspace;
     k->options->mask_layout.dtype = FSSIM_DTYPE_F16;
+}
+static void upstream_of_a_shard(call* k) {
+    k->options->reduction = FSSIM_REDUCTION_MAP;
+    k->options->shard_height = k->h;
 }
 static void misaligned_img2(call* k) { k->img2 = (const char*)k->img2 + 2; }
 static void misaligned_saved(call* k) { k->saved = (char*)k->saved + 4; }
@@ -56,10 +65,13 @@ static mistake mistakes[] = {
     M(k2_zero, OPTIONS, ALL, OPTION),
     M(lambda_nan, OPTIONS, HAS_LOSS, OPTION),
     M(not_saved, OPTIONS, HAS_SAVED_INPUT, OPTION),
+    M(shard_too_narrow, OPTIONS, ALL, OPTION),
     M(unknown_dtype, LAYOUT, ALL, LAYOUT),
+    M(f64_beside_f32, LAYOUT, ALL, LAYOUT),
     M(negative_stride, LAYOUT, ALL, LAYOUT),
     M(gradient_of_bytes, LAYOUT, ALL, LAYOUT),
     M(mask_of_halves, UNSUPPORTED, ALL, UNSUPPORTED),
+    M(upstream_of_a_shard, UNSUPPORTED, HAS_SAVED_INPUT, UNSUPPORTED),
     M(misaligned_img2, ALIGNMENT, ALL, ALIGNMENT),
     M(misaligned_saved, ALIGNMENT, HAS_SAVED_INPUT | HAS_SAVED_OUTPUT, ALIGNMENT),
     M(ssim_in_img1, OVERLAP, HAS_SSIM, OVERLAP),
