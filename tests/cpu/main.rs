@@ -9,6 +9,9 @@ mod capi;
 #[path = "../support/masked.rs"]
 mod masked;
 
+#[path = "../support/random_calls/mod.rs"]
+mod random_calls;
+
 mod accuracy;
 mod determinism;
 mod dtypes;
@@ -18,5 +21,6 @@ mod hazards;
 mod layouts;
 mod losses;
 mod masks;
+mod random;
 mod rungs;
 mod windows;

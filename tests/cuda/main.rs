@@ -17,6 +17,7 @@ mod losses;
 mod masks;
 mod own_process;
 mod processes;
+mod random;
 mod streams;
 mod weights;
 mod windows;
@@ -27,5 +28,7 @@ mod capi;
 mod device;
 #[path = "../support/masked.rs"]
 mod masked;
+#[path = "../support/random_calls/mod.rs"]
+mod random_calls;
 #[path = "../support/mod.rs"]
 mod support;

@@ -30,6 +30,10 @@ pub const SAVE_FOR_IMG2: i32 = 2;
 
 pub const OK: i32 = 0;
 pub const ERROR_NULL_POINTER: i32 = 1;
+pub const ERROR_STRUCT_SIZE: i32 = 2;
+pub const ERROR_SHAPE: i32 = 3;
+pub const ERROR_OPTION: i32 = 4;
+pub const ERROR_LAYOUT: i32 = 5;
 pub const ERROR_ALIGNMENT: i32 = 6;
 pub const ERROR_OVERLAP: i32 = 7;
 pub const ERROR_DEVICE: i32 = 8;
@@ -109,12 +113,20 @@ computing_functions! {
 }
 
 unsafe extern "C" {
-    fn fssim_options_init(options: *mut fssim_options, struct_size: usize) -> i32;
-    fn fssim_saved_size(n: i64, c: i64, h: i64, w: i64, options: *const fssim_options, bytes: *mut usize) -> i32;
-    fn fssim_workspace_size(n: i64, c: i64, h: i64, w: i64, options: *const fssim_options, bytes: *mut usize) -> i32;
+    pub fn fssim_options_init(options: *mut fssim_options, struct_size: usize) -> i32;
+    pub fn fssim_saved_size(n: i64, c: i64, h: i64, w: i64, options: *const fssim_options, bytes: *mut usize) -> i32;
+    pub fn fssim_workspace_size(
+        n: i64,
+        c: i64,
+        h: i64,
+        w: i64,
+        options: *const fssim_options,
+        bytes: *mut usize,
+    ) -> i32;
+    pub fn fssim_status_string(status: i32) -> *const c_char;
     fn fssim_last_error() -> *const c_char;
     fn fssim_device_count(count: *mut i32) -> i32;
-    fn fssim_backend_info(buffer: *mut c_char, buffer_bytes: usize, needed_bytes: *mut usize) -> i32;
+    pub fn fssim_backend_info(buffer: *mut c_char, buffer_bytes: usize, needed_bytes: *mut usize) -> i32;
     safe fn fssim_cuda_preload(device: i32) -> i32;
 }
 
