@@ -67,14 +67,14 @@ impl World for Cuda {
 #[test]
 fn valid_calls_give_the_oracles_numbers() {
     let Some(cuda) = cuda("valid_calls_give_the_oracles_numbers") else { return };
-    random_calls::valid_calls(&cuda, 120);
+    random_calls::valid_calls(&cuda, 300);
     cuda.workspace.borrow().read();
 }
 
 #[test]
 fn hostile_calls_have_the_status_that_the_header_says() {
     let Some(cuda) = cuda("hostile_calls_have_the_status_that_the_header_says") else { return };
-    random_calls::hostile_calls(&cuda, 400);
+    random_calls::hostile_calls(&cuda, 1000);
     cuda.workspace.borrow().read();
 }
 

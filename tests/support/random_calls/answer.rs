@@ -303,7 +303,8 @@ pub fn compare<W: World>(
             let (share, _) = elements::rounding(layout.dtype);
             for (i, (got, want)) in got.iter().zip(&answer.values).enumerate() {
                 let error = (got - want).abs();
-                if !(error <= answer.tolerances[i] + share * want.abs()) {
+                let right = error <= answer.tolerances[i] + share * want.abs();
+                if !right {
                     return Err(format!("value {i} of {count} ({rows} rows) is {got}, not {want}: off by {error:.2e}"));
                 }
             }

@@ -41,7 +41,7 @@ pub fn encode(dtype: i32, value: f64) -> Vec<u8> {
         // Rounded towards zero; below the normal halves, to zero.
         capi::DTYPE_F16 if bits >> 23 & 255 < 113 => vec![0; 2],
         capi::DTYPE_F16 => {
-            let magnitude = (bits & 0x7fff_ffff) - (112 << 23) >> 13;
+            let magnitude = ((bits & 0x7fff_ffff) - (112 << 23)) >> 13;
             ((bits >> 16 & 0x8000 | magnitude) as u16).to_le_bytes().to_vec()
         }
         capi::DTYPE_BF16 => ((bits >> 16) as u16).to_le_bytes().to_vec(),
