@@ -12,9 +12,9 @@
  *   are those of the window, without Bessel's correction. Nothing is clamped. Images have the shape (N, C, H, W); each of
  *   the N*C planes is filtered on its own.
  *   Accuracy for f32 images, against a computation in f64: reduced values within 1e-6, map values within 5e-6, gradients
- *   within 2e-6 of their Euclidean norm. Where img1 - img2 is smooth (one picture is a brighter copy of the other) or one
- *   image is constant, the gradient is a small difference of large terms; there CUDA keeps it within 1e-3 of its norm, the
- *   CPU within 1e-5.
+ *   within 2e-6 of their Euclidean norm (of images smaller than the window, or for a sigma below 0.5: 1e-5). Where
+ *   img1 - img2 is smooth (one picture is a brighter copy of the other) or one image is constant, the gradient is a small
+ *   difference of large terms; there CUDA keeps it within 1e-3 of its norm, the CPU within 1e-5.
  *   NaN and infinity reach exactly the pixels whose window sees them.
  *   f16, bf16 and u8 are read as the numbers that they are, times a scale, and computed in f32; a gradient is rounded once,
  *   to the nearest, when it is stored. f64 is computed in f64.
@@ -299,7 +299,8 @@ fssim_status fssim_options_init(struct fssim_options *options,
                                 size_t struct_size);
 
 // Writes to *bytes the size of the `saved` buffer for a shape and options (NULL: the defaults). It is 0 where
-// fssim_backward computes everything again: with a window of other than 11 taps or a uniform one, a mask, or row sharding.
+// fssim_backward computes everything again: with a window of other than 11 taps, a uniform one or a sigma below 1.5, with
+// a mask, or with row sharding.
 fssim_status fssim_saved_size(int64_t n,
                               int64_t c,
                               int64_t h,
@@ -308,9 +309,9 @@ fssim_status fssim_saved_size(int64_t n,
                               size_t *bytes);
 
 // Writes to *bytes the size of the workspace that the _stream calls need for a shape and options (NULL: the defaults).
-// One size serves all of them, on every device. It is never 0. With a window of other than 11 taps or a uniform
-// one, or with a mask that does more than weight the mean, some 25 MB of it, or 24 bytes for each pixel of about a hundred
-// rows if that is more, keep what the gradients are made of.
+// One size serves all of them, on every device. It is never 0. With a window of other than 11 taps, a uniform one
+// or a sigma below 0.8, or with a mask that does more than weight the mean, some 25 MB of it, or 24 bytes for each pixel
+// of about a hundred rows if that is more, keep what the gradients are made of.
 fssim_status fssim_workspace_size(int64_t n,
                                   int64_t c,
                                   int64_t h,

@@ -4,7 +4,7 @@ use crate::layout::{Dtype, Layout, Strides};
 use crate::mask::{MaskOptions, MaskSpec};
 use crate::shard::{Shard, check_shard, map_region, owned_rows};
 use crate::status::{Error, Result};
-use crate::window::{WINDOW_TAPS, Window, WindowShape};
+use crate::window::{MIN_SIGMA, MIN_STRIP_SIGMA, WINDOW_TAPS, Window, WindowShape};
 
 /// The largest height, width and number of planes: row and plane numbers are 32 bits wide in the kernels, with room for a
 /// halo. The number of elements has no such limit.
@@ -478,14 +478,20 @@ impl Problem {
         map_region(self.shape, self.padding, self.window.size(), None).unwrap_or(self.map)
     }
 
-    /// Whether this is what both backends are tuned for: a window of the default size, no mask, not sharded.
-    pub fn is_plain(&self) -> bool {
-        self.window.size() == WINDOW_TAPS && self.mask.is_none() && self.shard.is_none()
+    /// Whether both backends are tuned for the window: one of the default size that is not too narrow for f32.
+    pub fn has_tuned_window(&self) -> bool {
+        self.window.size() == WINDOW_TAPS && !self.window.is_narrower(MIN_SIGMA)
     }
 
-    /// Whether forward can keep what backward needs: what both backends are tuned for, with a Gaussian window.
+    /// Whether this is what both backends are tuned for: neither masked nor sharded.
+    pub fn is_plain(&self) -> bool {
+        self.has_tuned_window() && self.mask.is_none() && self.shard.is_none()
+    }
+
+    /// Whether forward can keep what backward needs: what both backends are tuned for, with a Gaussian window that
+    /// marches on both.
     pub fn keeps_partials(&self) -> bool {
-        self.is_plain() && self.window.shape() == WindowShape::Gaussian
+        self.is_plain() && self.window.shape() == WindowShape::Gaussian && !self.window.is_narrower(MIN_STRIP_SIGMA)
     }
 
     /// Floats from one row of a saved plane to the next: rows start at multiples of 16 bytes.

@@ -12,9 +12,9 @@
  *   are those of the window, without Bessel's correction. Nothing is clamped. Images have the shape (N, C, H, W); each of
  *   the N*C planes is filtered on its own.
  *   Accuracy for f32 images, against a computation in f64: reduced values within 1e-6, map values within 5e-6, gradients
- *   within 2e-6 of their Euclidean norm. Where img1 - img2 is smooth (one picture is a brighter copy of the other) or one
- *   image is constant, the gradient is a small difference of large terms; there CUDA keeps it within 1e-3 of its norm, the
- *   CPU within 1e-5.
+ *   within 2e-6 of their Euclidean norm (of images smaller than the window, or for a sigma below 0.5: 1e-5). Where
+ *   img1 - img2 is smooth (one picture is a brighter copy of the other) or one image is constant, the gradient is a small
+ *   difference of large terms; there CUDA keeps it within 1e-3 of its norm, the CPU within 1e-5.
  *   NaN and infinity reach exactly the pixels whose window sees them.
  *   f16, bf16 and u8 are read as the numbers that they are, times a scale, and computed in f32; a gradient is rounded once,
  *   to the nearest, when it is stored. f64 is computed in f64.

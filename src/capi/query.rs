@@ -30,7 +30,8 @@ pub unsafe extern "C" fn fssim_options_init(options: *mut fssim_options, struct_
 }
 
 /// Writes to *bytes the size of the `saved` buffer for a shape and options (NULL: the defaults). It is 0 where
-/// fssim_backward computes everything again: with a window of other than 11 taps or a uniform one, a mask, or row sharding.
+/// fssim_backward computes everything again: with a window of other than 11 taps, a uniform one or a sigma below 1.5, with
+/// a mask, or with row sharding.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fssim_saved_size(
     n: i64,
@@ -53,9 +54,9 @@ pub unsafe extern "C" fn fssim_saved_size(
 }
 
 /// Writes to *bytes the size of the workspace that the _stream calls need for a shape and options (NULL: the defaults).
-/// One size serves all of them, on every device. It is never 0. With a window of other than 11 taps or a uniform
-/// one, or with a mask that does more than weight the mean, some 25 MB of it, or 24 bytes for each pixel of about a hundred
-/// rows if that is more, keep what the gradients are made of.
+/// One size serves all of them, on every device. It is never 0. With a window of other than 11 taps, a uniform one
+/// or a sigma below 0.8, or with a mask that does more than weight the mean, some 25 MB of it, or 24 bytes for each pixel
+/// of about a hundred rows if that is more, keep what the gradients are made of.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fssim_workspace_size(
     n: i64,

@@ -35,7 +35,6 @@ use crate::mask::{Mask, MaskMode};
 use crate::pixels::{Values, ValuesMut};
 use crate::problem::Problem;
 use crate::status::Result;
-use crate::window::WINDOW_TAPS;
 use rung::Rung;
 
 /// The instructions in use, for bug reports.
@@ -51,12 +50,12 @@ pub(crate) struct Inputs<'a> {
     pub(crate) mask: Option<Mask<'a>>,
 }
 
-/// Whether the march and `double` compute this: windows of the default size, no row sharding, and of masks, in f32, those
+/// Whether the march and `double` compute this: windows of the default size that f32 suffices for, no row sharding, and of masks, in f32, those
 /// that weight the mean.
 fn marches(problem: &Problem) -> bool {
     problem.is_plain()
         || problem.precision() == Dtype::F32
-            && problem.window.size() == WINDOW_TAPS
+            && problem.has_tuned_window()
             && problem.shard.is_none()
             && problem.mask.is_some_and(|mask| mask.mode == MaskMode::WeightedMean)
 }

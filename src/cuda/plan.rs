@@ -12,7 +12,7 @@ use crate::loss::{Loss, PixelLoss};
 use crate::mask::MaskMode;
 use crate::problem::{Output, Problem, Reduction};
 use crate::units::Units;
-use crate::window::WindowShape;
+use crate::window::{MIN_STRIP_SIGMA, WindowShape};
 
 /// What of a device decides how work is cut up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,8 @@ pub(super) const MAX_GRID: usize = i32::MAX as usize;
 
 /// Whether strips and tiles compute this.
 pub(super) fn suits_strips(problem: &Problem) -> bool {
-    let window = &problem.window;
     let mask = problem.mask.is_none_or(|mask| mask.mode == MaskMode::WeightedMean);
-    window.default_size().is_some() && window.shape() == WindowShape::Gaussian && mask
+    problem.has_tuned_window() && problem.window.shape() == WindowShape::Gaussian && mask
 }
 
 /// Whether the general kernels do this, and not those that are tuned for the default window. `saved` is made and read by
@@ -70,6 +69,7 @@ pub(crate) fn plan(
     if is_general(problem, operation, family) {
         return general::plan(problem, inputs, operation, workspace);
     }
+    let family = if problem.window.is_narrower(MIN_STRIP_SIGMA) { Family::Tiles } else { family };
     let (loss, output) = match *operation {
         Operation::Loss { terms, .. } => (Some(terms), Loss::dissimilarity(problem)),
         _ => (None, problem.output),

@@ -117,6 +117,19 @@ fn with_other_parameters() {
 }
 
 #[test]
+fn under_narrow_windows_and_wide_ones() {
+    for sigma in [0.5, 0.65, 0.7, 0.79, 0.8, 1.0, 1.2, 1.49, 1.5, 3.0] {
+        for (kind, size) in [(Kind::Noise, [1, 1, 37, 120]), (Kind::Photo, [1, 2, 90, 131])] {
+            let (x, y) = images(kind, size);
+            for reduction in [Reduction::Mean, Reduction::Map] {
+                let options = Options { sigma, reduction, ..Options::default() };
+                check(size, &options, &x, &y, &format!("sigma {sigma}"));
+            }
+        }
+    }
+}
+
+#[test]
 fn with_any_data_range() {
     for (size, kind) in [([1, 1, 33, 47], Kind::Noise), ([1, 1, 64, 90], Kind::Photo), ([1, 1, 200, 300], Kind::Photo)]
     {

@@ -81,6 +81,20 @@ PLAN = [
         "if grads[0] == DevicePtr::NULL { planes.saved_mean1 }",
     ),
     Fault(
+        "narrow-in-strips",
+        "src/cuda/plan.rs",
+        "strips take windows that are too narrow for them: accuracy only",
+        "let family = if problem.window.is_narrower(MIN_STRIP_SIGMA) { Family::Tiles } else { family };",
+        "",
+    ),
+    Fault(
+        "narrow-in-tiles",
+        "src/problem.rs",
+        "strips and tiles take windows that are too narrow for f32: accuracy only",
+        "self.window.size() == WINDOW_TAPS && !self.window.is_narrower(MIN_SIGMA)",
+        "self.window.size() == WINDOW_TAPS",
+    ),
+    Fault(
         "chunk-count",
         "src/cuda/cut.rs",
         "the last chunk is missing",

@@ -49,6 +49,24 @@ fn strip_params(launch: &Launch) -> StripParams {
 }
 
 #[test]
+fn narrow_windows_are_not_for_strips() {
+    for (sigma, kernel) in [
+        (1.5, Kernel::ValueAndBothGrads),
+        (1.49, Kernel::TileValueAndGrad),
+        (0.8, Kernel::TileValueAndGrad),
+        (0.79, Kernel::GeneralMap),
+    ] {
+        let options = Options { sigma, ..Options::default() };
+        let problem = Problem::new(Shape::new(1, 3, 1080, 1920).unwrap(), &options).unwrap();
+        let operation = Operation::ValueAndGrad { ssim: DevicePtr(16), grads: [DevicePtr(32), DevicePtr(48)] };
+        for family in [Family::Fastest, Family::Strips] {
+            let launches = plan(&problem, INPUTS, &operation, DevicePtr(256), &H200, family);
+            assert_eq!(launches[0].kernel, kernel, "sigma {sigma}, {family:?}");
+        }
+    }
+}
+
+#[test]
 fn one_picture_fills_the_device_in_one_wave() {
     let launches = value_and_grad(&problem(1, 3, 1080, 1920));
     assert_eq!(launches.len(), 2);
