@@ -82,18 +82,15 @@ def _dlpack_interface(name: str, array: Any) -> Optional[Dict[str, Any]]:
     place = getattr(array, "__dlpack_device__", None)
     if place is None:
         return None
-    device, _ = place()
-    if device != _DLPACK_CPU:
-        raise TypeError(
-            f"{name} is a {type(array).__name__} on DLPack device {int(device)}; DLPack is taken in host memory alone, and "
-            "on CUDA arrays with __cuda_array_interface__"
-        )
     import numpy
 
     try:
+        device, _ = place()
+        if device != _DLPACK_CPU:
+            raise BufferError(f"it is on DLPack device {int(device)}, and on CUDA __cuda_array_interface__ is needed")
         view = numpy.from_dlpack(array)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
-        raise TypeError(f"{name} is a {type(array).__name__} that DLPack does not hand over: {error}") from error
+        raise TypeError(f"{name} is a {type(array).__name__} that DLPack does not hand over in host memory: {error}") from error
     # What DLPack hands over must be kept for as long as it is used.
     return {**view.__array_interface__, "view": view}
 

@@ -146,7 +146,7 @@ def settings(
         _constant("reduction", reduction, REDUCTIONS),
         _constant("output", output, OUTPUTS),
         _constant("window", window, WINDOWS),
-        _integer("window_size", window_size),
+        integer("window_size", window_size, 32),
         float(sigma),
         float(data_range),
         float(k1),
@@ -162,11 +162,15 @@ def terms(pixel_loss: str, lambda_: float) -> Terms:
     return Terms(_constant("pixel_loss", pixel_loss, PIXEL_LOSSES), float(lambda_))
 
 
-def _integer(name: str, value: Any) -> int:
+def integer(name: str, value: Any, bits: int) -> int:
+    """An integer that fits the C type of `bits` bits, to which ctypes would cut it."""
     try:
-        return index(value)
+        number = index(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}; expected an integer") from None
+    if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+        raise ValueError(f"{name} is {number}; expected an integer of {bits} bits")
+    return number
 
 
 def _scales(scale: Any) -> Tuple[float, float]:
@@ -185,9 +189,9 @@ def _shard(shard: Any) -> Shard:
     except TypeError:
         raise TypeError(f"shard is {shard!r}; expected a fused_ssim.Shard") from None
     return Shard(
-        _integer("shard.rows_above", rows_above),
-        _integer("shard.rows_below", rows_below),
-        _integer("shard.height", height),
+        integer("shard.rows_above", rows_above, 64),
+        integer("shard.rows_below", rows_below, 64),
+        integer("shard.height", height, 64),
         None if divisor is None else float(divisor),
     )
 

@@ -6,7 +6,7 @@ from ctypes import byref, c_int32, c_size_t, create_string_buffer
 from typing import Any
 
 from . import _library as lib
-from ._plan import Layout, Layouts, plan, settings
+from ._plan import Layout, Layouts, integer, plan, settings
 
 
 def workspace_size(n: int, c: int, h: int, w: int, *, mask: bool = False, **options: Any) -> int:
@@ -18,7 +18,8 @@ def workspace_size(n: int, c: int, h: int, w: int, *, mask: bool = False, **opti
         options: those of the call (`padding`, `reduction`, `window_size`, `shard`, ...), named as for :func:`ssim`.
     """
     layouts = Layouts(mask_layout=Layout() if mask else None)
-    return plan("cuda", (n, c, h, w), layouts, settings(**options)).workspace_bytes
+    shape = tuple(integer(name, size, 64) for name, size in (("n", n), ("c", c), ("h", h), ("w", w)))
+    return plan("cuda", shape, layouts, settings(**options)).workspace_bytes
 
 
 def version() -> str:
@@ -45,12 +46,12 @@ def device_count() -> int:
 
 def cuda_preload(device: int = 0) -> None:
     """Loads the kernels for a CUDA device now. Call it before a graph capture that would contain the first use."""
-    lib.fssim_cuda_preload(device)
+    lib.fssim_cuda_preload(integer("device", device, 32))
 
 
 def set_num_threads(threads: int) -> None:
     """Sets how many threads a CPU call may use, for the whole process; 0: the default. Results do not depend on it."""
-    lib.fssim_set_num_threads(threads)
+    lib.fssim_set_num_threads(integer("threads", threads, 32))
 
 
 def get_num_threads() -> int:

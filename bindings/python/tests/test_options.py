@@ -146,6 +146,8 @@ def test_masks_that_are_refused(mask, error, words):
         (dict(window_size=4), ValueError, "window_size is 4"),
         (dict(window_size=35), ValueError, "window_size is 35"),
         (dict(window_size=11.0), TypeError, "window_size is 11.0; expected an integer"),
+        (dict(window_size=2**32 + 11), ValueError, "window_size is 4294967307; expected an integer of 32 bits"),
+        (dict(shard=Shard(0, 0, 2**64 + 20)), ValueError, "shard.height is 18446744073709551636; .* of 64 bits"),
         (dict(output="loss"), ValueError, 'output is \'loss\'; expected one of "ssim", "one_minus_ssim", "dssim"'),
         (dict(mask=np.ones((H, W), bool), mask_mode="soft"), ValueError, "mask_mode is 'soft'"),
         (dict(shard=(10, 10, 100, None, 5)), TypeError, "shard"),
@@ -229,3 +231,16 @@ def test_the_workspace_of_every_kind_of_call_has_a_size():
     assert plain == fused_ssim.workspace_size(1, 3, 40, 60, padding="same")
     with pytest.raises(TypeError, match="windows"):
         fused_ssim.workspace_size(1, 3, 40, 60, windows=3)
+    with pytest.raises(TypeError, match="h is 40.0; expected an integer"):
+        fused_ssim.workspace_size(1, 3, 40.0, 60)
+    with pytest.raises(ValueError, match="n is 18446744073709551617; expected an integer of 64 bits"):
+        fused_ssim.workspace_size(2**64 + 1, 3, 40, 60)
+
+
+@pytest.mark.parametrize("function, name", [(fused_ssim.set_num_threads, "threads"), (fused_ssim.cuda_preload, "device")])
+def test_numbers_of_threads_and_devices_are_integers(function, name):
+    with pytest.raises(TypeError, match=f"{name} is 'x'; expected an integer"):
+        function("x")
+    # ctypes would cut it to 1.
+    with pytest.raises(ValueError, match=f"{name} is 4294967297; expected an integer of 32 bits"):
+        function(2**32 + 1)
