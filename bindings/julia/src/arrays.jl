@@ -97,7 +97,10 @@ function mask_of(mask::AbstractArray, x::AbstractArray, axes)
 end
 
 "Which rows of the images a call gives a gradient to: all, or of a shard those that it owns."
-owned_rows(shape::Shape, options::Options) = (1+options.shard_rows_above):(shape.h-options.shard_rows_below)
+function owned_rows(shape::Shape, options::Options)
+    # Arrays are made of this size before the library sees the shard and refuses a wrong one.
+    return (1+max(options.shard_rows_above, 0)):(shape.h-max(options.shard_rows_below, 0))
+end
 
 "The part of an array of the size of the images that has those rows."
 owned(array::AbstractArray, axes, rows) = view(array, ntuple(d -> d == axes[3] ? rows : Colon(), ndims(array))...)

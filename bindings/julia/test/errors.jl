@@ -21,6 +21,8 @@ end
     @test thrown(() -> ssim(x, y; sigma = NaN), FusedSSIMError, "sigma").status == 4
     @test thrown(() -> ssim(x, y; window_size = 4), FusedSSIMError, "window_size is 4").status == 4
     @test thrown(() -> ssim(x, y; shard = (rows_above = 1, height = 0)), FusedSSIMError, "shard_height is 0").status == 4
+    below = (rows_below = -2^60, height = 17)
+    @test thrown(() -> ssim_with_gradient(x, y; shard = below), FusedSSIMError, "shard_rows_below is -1152").status == 4
     @test thrown(() -> ssim(x, y; scale = Inf), FusedSSIMError, "scale is inf").status == 5
     @test thrown(() -> ssim_loss(x, y; lambda = 2), FusedSSIMError, "lambda is 2").status == 4
     @test thrown(() -> ssim_loss(x, y; reduction = :map), FusedSSIMError, "MAP").status == 4

@@ -244,7 +244,10 @@ def plan(device: str, shape: Tuple[int, ...], layouts: Layouts, chosen: Settings
 
 def owned_rows(height: int, chosen: Settings) -> range:
     """Which of the rows of an image have a gradient: all, or of a shard those that it owns."""
-    return range(height) if chosen.shard is None else range(chosen.shard.rows_above, height - chosen.shard.rows_below)
+    if chosen.shard is None:
+        return range(height)
+    # Arrays are made of this size before the library sees the shard and refuses a wrong one.
+    return range(max(chosen.shard.rows_above, 0), height - max(chosen.shard.rows_below, 0))
 
 
 def _output_shape(shape: Tuple[int, ...], chosen: Settings) -> Tuple[int, ...]:

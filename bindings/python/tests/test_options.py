@@ -155,6 +155,7 @@ def test_masks_that_are_refused(mask, error, words):
         (dict(shard=Shard(1.5, 10, 100)), TypeError, "shard"),
         (dict(shard=Shard(10, 10, 100)), ValueError, "shard_rows_above and shard_rows_below are 10 and 10"),
         (dict(shard=Shard(-1, 0, 100)), ValueError, "shard_rows_above is -1"),
+        (dict(shard=Shard(0, -(2**60), 100)), ValueError, "shard_rows_below is -1152921504606846976"),
         (dict(shard=Shard(2, 2, 100)), ValueError, "a shard needs 10 rows"),
         (dict(shard=Shard(10, 0, 100), mask=np.ones((H, W), bool)), ValueError, "shard_divisor"),
         (dict(scale="big"), ValueError, "big"),
@@ -164,8 +165,9 @@ def test_masks_that_are_refused(mask, error, words):
     ],
 )
 def test_options_that_are_refused(arguments, error, words):
-    with pytest.raises(error, match=words):
-        fused_ssim.ssim(*images(SHAPE), **arguments)
+    for function in (fused_ssim.ssim, fused_ssim.ssim_and_grad):
+        with pytest.raises(error, match=words):
+            function(*images(SHAPE), **arguments)
 
 
 def test_scales():
