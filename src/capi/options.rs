@@ -131,8 +131,13 @@ pub(super) unsafe fn read_problem(
     let terms = demands.loss.map(|(pixel_loss, lambda)| loss(pixel_loss, lambda, core.reduction)).transpose()?;
     let outline = Outline::new(shape, &core)?;
     check_elements(&options)?;
-    let problem = outline.lay_out(&core)?;
+    let mut problem = outline.lay_out(&core)?;
     problem.check_grad_dtypes(demands.gradients)?;
+    let precision = problem.precision();
+    for (dtype, wanted) in problem.grad_dtypes.iter_mut().zip(demands.gradients) {
+        // What nobody asks for is not checked either, and must not reach a backend that lacks it.
+        *dtype = if wanted { *dtype } else { precision };
+    }
     refuse_unsupported(&options)?;
     problem.check_supported()?;
     if demands.upstream {

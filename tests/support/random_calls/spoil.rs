@@ -158,7 +158,7 @@ pub fn one_thing<W: World>(choices: &mut Choices, arguments: &mut Arguments, wor
         }
         19 if W::CUDA => {
             let (valid, bytes) = (arguments.workspace, arguments.workspace_bytes);
-            arguments.workspace_bytes = choices.of(&[0, 1, bytes - 1, bytes]);
+            arguments.workspace_bytes = choices.of(&[0, 1, bytes.saturating_sub(1), bytes]);
             if choices.one_in(2) {
                 arguments.workspace = choices.of(&[0, valid + 4, arguments.img1, world.foreign().unwrap_or(0)]);
             }
