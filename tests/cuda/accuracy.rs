@@ -99,6 +99,18 @@ fn every_layout() {
 }
 
 #[test]
+fn gradients_of_unlike_layouts() {
+    let Some(_gpu) = Gpu::first("cuda::accuracy::gradients_of_unlike_layouts") else { return };
+    // Dense rows of 132 floats can be written four floats at a time, the others cannot.
+    for other in [Layout::Nhwc, Layout::Sparse] {
+        for [first, second] in [[Layout::Dense, other], [other, Layout::Dense]] {
+            let layouts = [Layout::Dense, Layout::Dense, first, second];
+            check_paddings(Case { layouts, ..Case::new(Kind::Noise, [1, 2, 17, 132]) }, Mode::Synchronous);
+        }
+    }
+}
+
+#[test]
 fn aligned_rows_of_any_width() {
     let Some(_gpu) = Gpu::first("cuda::accuracy::aligned_rows_of_any_width") else { return };
     // A crop has 5 floats after each row. Where rows start at multiples of 16 bytes, the last columns of one may be fewer.
