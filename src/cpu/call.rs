@@ -136,14 +136,15 @@ fn pixel_factors(problem: &Problem) -> [f32; 2] {
 
 /// A job that reads the images and writes nothing yet.
 fn job<'a>(problem: &'a Problem, Inputs { img1, img2, mask }: Inputs<'a>, grid: Grid) -> Result<Job<'a>> {
-    let weights = match mask {
-        Some(mask) => Some((mask, groups(problem, Some(mask))?)),
-        None => None,
+    let weights_mean = mask.is_some_and(|mask| mask.mode().weights_mean());
+    let (weights, mask) = match mask {
+        Some(mask) if weights_mean => (Some((mask, groups(problem, Some(mask))?)), None),
+        mask => (None, mask),
     };
     Ok(Job {
         weights,
         problem,
-        images: Images { img1, img2, shape: problem.shape, factors: pixel_factors(problem) },
+        images: Images { img1, img2, shape: problem.shape, factors: pixel_factors(problem), mask },
         grid,
         saved_from: None,
         saved_to: None,

@@ -4,9 +4,12 @@ use super::march::{At, Job, Lanes, Upstream, origin};
 use super::pixel::Shift;
 use super::pixel_loss;
 use super::place::write_clipped;
+use super::rung::Outlined;
 use super::scratch::{Filtered, Input, PLANES, Tiles};
 use super::simd::Vector;
-use super::tile::{RADIUS, TILE, Tile, backward_block, filter};
+use super::tile::{BLOCK, TILE, Taps, Tile};
+use super::weights;
+use crate::problem::{Region, Shape};
 
 /// Takes the planes m1, m2 of the part of a tile that the backward filter will read relative to another pixel.
 #[inline(always)]
@@ -15,6 +18,7 @@ pub(super) unsafe fn rebase<V: Vector, const M: usize>(
     slot: usize,
     from: Shift,
     to: Shift,
+    radius: usize,
 ) {
     if from == to {
         return;
@@ -23,7 +27,7 @@ pub(super) unsafe fn rebase<V: Vector, const M: usize>(
     // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
     unsafe {
         let (by_u, by_v) = (V::splat(to.relative_to(from).u), V::splat(to.relative_to(from).v));
-        for i in TILE - 2 * RADIUS..TILE {
+        for i in TILE - 2 * radius..TILE {
             for lane in (0..TILE).step_by(V::LANES) {
                 let pu = V::load(pu[slot].0[i].as_ptr().add(lane)).mul(by_u);
                 let pv = V::load(pv[slot].0[i].as_ptr().add(lane));
@@ -38,8 +42,8 @@ pub(super) unsafe fn rebase<V: Vector, const M: usize>(
 }
 
 #[inline(always)]
-pub(super) unsafe fn horizontal_filter<V: Vector, const M: usize>(
-    lanes: &Lanes<V>,
+pub(super) unsafe fn horizontal_filter<V: Vector, T: Taps<V>, const M: usize>(
+    lanes: &Lanes<V, T>,
     slot: usize,
     current: usize,
     tiles: &mut Tiles,
@@ -50,7 +54,7 @@ pub(super) unsafe fn horizontal_filter<V: Vector, const M: usize>(
         let pair = [&partials[plane][1 - slot], &partials[plane][slot]];
         // SAFETY: the caller's promise that the processor has V's instructions.
         unsafe {
-            filter(pair, &lanes.taps, spare);
+            lanes.taps.filter(pair, spare);
             V::transpose(spare, &mut filtered.planes[plane][current]);
         }
     }
@@ -58,9 +62,9 @@ pub(super) unsafe fn horizontal_filter<V: Vector, const M: usize>(
 
 /// The vertical filter of a tile, and the gradient that it completes. Returns `pixel_sum` with the tile's pixel loss.
 #[inline(always)]
-pub(super) unsafe fn gradient<V: Vector, const M: usize>(
+pub(super) unsafe fn gradient<V: Outlined, T: Taps<V>, const M: usize>(
     job: &Job<'_>,
-    lanes: &Lanes<V>,
+    lanes: &Lanes<V, T>,
     at: &At,
     input: &Input,
     filtered: &Filtered,
@@ -78,19 +82,32 @@ pub(super) unsafe fn gradient<V: Vector, const M: usize>(
     let factor = upstream * job.mean_factor(group);
     let factors = job.gradient_factors.map(|of_pixel| (factor * of_pixel) as f32);
     let current = at.band % 2;
+    let radius = T::radius(&problem.window);
+    let (top, left) = (origin(problem.map.top, at.band, radius), origin(problem.map.left, at.column, radius));
     // SAFETY: the caller's promise that the processor has V's instructions.
     unsafe {
+        let Tiles { moments, gradients, .. } = &mut *tiles;
+        for (tiles, moments) in filtered.planes.iter().zip(&mut *moments).take(2 + M) {
+            lanes.taps.start([&tiles[1 - current], &tiles[current]], moments);
+        }
         for lane in (0..TILE).step_by(V::LANES) {
-            let combine = Combine { lanes, factors, input, filtered, current, lane };
-            combine.block::<M, 0>(&mut tiles.gradients);
-            combine.block::<M, 4>(&mut tiles.gradients);
-            combine.block::<M, 8>(&mut tiles.gradients);
-            combine.block::<M, 12>(&mut tiles.gradients);
+            let combine = Combine { lanes, factors, input, filtered, started: moments, current, lane };
+            combine.block::<M, 0>(gradients);
+            combine.block::<M, 4>(gradients);
+            combine.block::<M, 8>(gradients);
+            combine.block::<M, 12>(gradients);
         }
         if let Some(term) = &job.pixel {
-            pixel_sum = pixel_loss::add::<V, M>(job, term, at, tiles, pixel_sum);
+            pixel_sum = pixel_loss::add::<V, M>(job, term, at, radius, tiles, pixel_sum);
         }
-        let (top, left) = (origin(problem.map.top, at.band), origin(problem.map.left, at.column));
+        if let Some(mask) = &job.images.mask {
+            let Shape { c, h: height, w: width, .. } = problem.shape;
+            let (plane, image) = ((at.plane / c, at.plane % c), Region { top: 0, left: 0, height, width });
+            weights::read(mask, plane, (top, left), image, &mut tiles.weights[1]);
+            for gradient in &mut tiles.gradients[..M] {
+                weights::apply::<V>(gradient, &tiles.weights[1]);
+            }
+        }
         for m in 0..M {
             write_clipped::<V>(&sinks[m], problem, at.plane, top, left, &tiles.gradients[m]);
         }
@@ -98,21 +115,24 @@ pub(super) unsafe fn gradient<V: Vector, const M: usize>(
     pixel_sum
 }
 
-struct Combine<'a, V> {
-    lanes: &'a Lanes<V>,
+struct Combine<'a, V, T> {
+    lanes: &'a Lanes<V, T>,
     factors: [f32; 2],
     input: &'a Input,
     filtered: &'a Filtered,
+    started: &'a [Tile; PLANES],
     current: usize,
     lane: usize,
 }
 
-impl<V: Vector> Combine<'_, V> {
-    /// The tile of the band before and that of this one.
+impl<V: Vector, T: Taps<V>> Combine<'_, V, T> {
+    /// Rows FIRST to FIRST + 3 of a plane, filtered over the tile of the band before and that of this one.
     #[inline(always)]
-    fn pair(&self, plane: usize) -> [&Tile; 2] {
+    unsafe fn rows<const FIRST: usize>(&self, plane: usize) -> [V; BLOCK] {
         let tiles = &self.filtered.planes[plane];
-        [&tiles[1 - self.current], &tiles[self.current]]
+        let pair = [&tiles[1 - self.current], &tiles[self.current]];
+        // SAFETY: the processor has V's instructions; lane + LANES is at most TILE.
+        unsafe { self.lanes.taps.rows::<FIRST>(pair, &self.started[plane], self.lane) }
     }
 
     /// Rows FIRST to FIRST + 3: the factor of each gradient * [G*m + u G*pu +- v G*pv], u and v relative to the shift.
@@ -121,10 +141,9 @@ impl<V: Vector> Combine<'_, V> {
         let Combine { current, lane, .. } = *self;
         // SAFETY: the processor has V's instructions; lane + LANES is at most TILE.
         unsafe {
-            let pu = backward_block::<V, FIRST>(self.pair(0), &self.lanes.taps, lane);
-            let pv = backward_block::<V, FIRST>(self.pair(1), &self.lanes.taps, lane);
+            let (pu, pv) = (self.rows::<FIRST>(0), self.rows::<FIRST>(1));
             for m in 0..M {
-                let mean = backward_block::<V, FIRST>(self.pair(2 + m), &self.lanes.taps, lane);
+                let mean = self.rows::<FIRST>(2 + m);
                 for i in 0..mean.len() {
                     let row = FIRST + i;
                     let u = V::load(self.input.u[current].0[row].as_ptr().add(lane));

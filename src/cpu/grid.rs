@@ -1,13 +1,13 @@
 //! How a problem is cut into units of work.
 //!
 //! A grid of tiles starts at the first pixel of the map. Map tile (i, j) holds rows 16 i and columns 16 j of the map; the
-//! image pixels that it needs first, and the gradient that it completes, are RADIUS rows and columns before it. A unit is
-//! a rectangle of tiles of one plane. The cut depends on the shape alone, never on the number of threads, so that sums
-//! are formed in the same order with any number.
+//! image pixels that it needs first, and the gradient that it completes, are the window's radius in rows and columns before
+//! it. A unit is a rectangle of tiles of one plane. The cut depends on the shape alone, never on the number of threads, so
+//! that sums are formed in the same order with any number.
 
 use std::ops::Range;
 
-use super::tile::{RADIUS, TILE};
+use super::tile::TILE;
 use crate::problem::Problem;
 
 /// Widest strip, in tiles. Its ring buffers fit into a level-2 cache of 512 KiB.
@@ -46,8 +46,8 @@ impl Grid {
 
     /// Tiles whose gradient covers the image.
     pub(super) fn of_gradient(problem: &Problem) -> Self {
-        let (shape, map) = (problem.shape, problem.map);
-        Grid::new(problem, shape.h + RADIUS - map.top, shape.w + RADIUS - map.left)
+        let (shape, map, radius) = (problem.shape, problem.map, problem.window.radius());
+        Grid::new(problem, shape.h + radius - map.top, shape.w + radius - map.left)
     }
 
     fn new(problem: &Problem, rows: usize, columns: usize) -> Self {

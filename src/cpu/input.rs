@@ -5,8 +5,10 @@ use super::convert;
 use super::pixel::Shift;
 use super::scratch::Input;
 use super::simd::Vector;
-use super::tile::{RADIUS, TILE, Tile};
+use super::tile::{TILE, Tile};
+use super::weights;
 use crate::layout::{Dtype, Source};
+use crate::mask::Mask;
 use crate::problem::Shape;
 
 /// Both images and where to read them.
@@ -16,6 +18,8 @@ pub(super) struct Images<'a> {
     pub(super) shape: Shape,
     /// What the pixels of img1 and img2 are multiplied by.
     pub(super) factors: [f32; 2],
+    /// Multiplied onto both images.
+    pub(super) mask: Option<Mask<'a>>,
 }
 
 impl Images<'_> {
@@ -40,6 +44,8 @@ pub(super) struct Window {
     pub(super) first_row: isize,
     pub(super) rows: usize,
     pub(super) first_column: isize,
+    /// Of the filter window.
+    pub(super) radius: usize,
     /// The slot of the ring that is filled.
     pub(super) slot: usize,
 }
@@ -55,7 +61,9 @@ pub(super) unsafe fn load<V: Vector, const EXACT: bool>(images: &Images<'_>, win
     unsafe {
         // What the innermost loop would ask for each vector is decided here.
         match [images.img1.column_bytes(), images.img2.column_bytes()] {
-            _ if EXACT && images.products_round() => load_rows::<V, EXACT, true, false, ANY>(images, window, inputs),
+            _ if images.mask.is_some() || EXACT && images.products_round() => {
+                load_rows::<V, EXACT, true, false, ANY>(images, window, inputs)
+            }
             [4, 4] if f32s => load_rows::<V, EXACT, false, true, 1>(images, window, inputs),
             _ if f32s => load_rows::<V, EXACT, false, true, ANY>(images, window, inputs),
             _ => load_rows::<V, EXACT, false, false, ANY>(images, window, inputs),
@@ -89,9 +97,10 @@ impl Row {
     }
 }
 
-/// ROUNDS: so do products with the factors. F32: both images are of f32. STRIDE: of the columns of both.
+/// SPECIAL: products with the factors may round, and there may be a mask. F32: both images are of f32. STRIDE: of the columns
+/// of both.
 #[inline(always)]
-unsafe fn load_rows<V: Vector, const EXACT: bool, const ROUNDS: bool, const F32: bool, const STRIDE: usize>(
+unsafe fn load_rows<V: Vector, const EXACT: bool, const SPECIAL: bool, const F32: bool, const STRIDE: usize>(
     images: &Images<'_>,
     window: Window,
     inputs: &mut [Input],
@@ -120,20 +129,34 @@ unsafe fn load_rows<V: Vector, const EXACT: bool, const ROUNDS: bool, const F32:
             let column = if inside { (window.first_column + first as isize) as usize } else { 0 };
             let x = Row::new::<STRIDE>(images.img1.at(n, c, row, column), dtypes[0]);
             let y = Row::new::<STRIDE>(images.img2.at(n, c, row, column), dtypes[1]);
+            let mut weights = [1.0; TILE];
             for (at, input) in inputs[whole.clone()].iter_mut().enumerate() {
                 let at = (whole.start + at) * TILE - first;
-                sum_and_difference::<V, EXACT, ROUNDS>(x.from(at), y.from(at), images.factors, input, window.slot, r);
+                if SPECIAL && let Some(mask) = &images.mask {
+                    weights::read_row(mask, [n, c, row, column + at], &mut weights);
+                }
+                let (x, y) = (x.from(at), y.from(at));
+                sum_and_difference::<V, EXACT, SPECIAL>(x, y, &weights, images.factors, input, window.slot, r);
             }
             for g in (0..whole.start).chain(whole.end..inputs.len()) {
-                let (mut edge_x, mut edge_y) = ([0.0f32; TILE], [0.0f32; TILE]);
+                let (mut edge_x, mut edge_y, mut weights) = ([0.0f32; TILE], [0.0f32; TILE], [1.0; TILE]);
                 if inside {
-                    for at in first.max(g * TILE)..last.min(g * TILE + TILE) {
+                    let columns = first.max(g * TILE)..last.min(g * TILE + TILE);
+                    for at in columns.clone() {
                         edge_x[at - g * TILE] = convert::load_one(x.from(at - first).address, x.dtype);
                         edge_y[at - g * TILE] = convert::load_one(y.from(at - first).address, y.dtype);
                     }
+                    if SPECIAL
+                        && !columns.is_empty()
+                        && let Some(mask) = &images.mask
+                    {
+                        let at = [n, c, row, column + columns.start - first];
+                        weights::read_row(mask, at, &mut weights[columns.start - g * TILE..columns.end - g * TILE]);
+                    }
                 }
                 let [x, y] = [&edge_x, &edge_y].map(|edge| Row::new::<1>((edge.as_ptr().cast(), 1), Dtype::F32));
-                sum_and_difference::<V, EXACT, ROUNDS>(x, y, images.factors, &mut inputs[g], window.slot, r);
+                let input = &mut inputs[g];
+                sum_and_difference::<V, EXACT, SPECIAL>(x, y, &weights, images.factors, input, window.slot, r);
             }
         }
     }
@@ -142,19 +165,21 @@ unsafe fn load_rows<V: Vector, const EXACT: bool, const ROUNDS: bool, const F32:
 /// The pixel in the centre of the map tile, or the nearest to it inside the image.
 #[inline(always)]
 unsafe fn shift(images: &Images<'_>, n: usize, c: usize, window: &Window, tile: usize) -> Shift {
-    const CENTRE: isize = (RADIUS + TILE / 2) as isize;
+    let centre = (window.radius + TILE / 2) as isize;
     let nearest = |index: isize, size: usize| index.clamp(0, size as isize - 1) as usize;
-    let row = nearest(window.first_row + CENTRE, images.shape.h);
-    let column = nearest(window.first_column + (tile * TILE) as isize + CENTRE, images.shape.w);
+    let row = nearest(window.first_row + centre, images.shape.h);
+    let column = nearest(window.first_column + (tile * TILE) as isize + centre, images.shape.w);
     // SAFETY: row and column are inside the image, and the plane is by the caller's promise.
     unsafe {
         let x = convert::load_one(images.img1.at(n, c, row, column).0, images.img1.dtype());
         let y = convert::load_one(images.img2.at(n, c, row, column).0, images.img2.dtype());
-        Shift::new(x * images.factors[0], y * images.factors[1])
+        // A masked pixel is 0, or NaN, which does as well.
+        let weight = images.mask.as_ref().map_or(1.0, |mask| weights::one(mask, [n, c, row, column]));
+        Shift::new(x * images.factors[0] * weight, y * images.factors[1] * weight)
     }
 }
 
-/// Fills a tile with differences of pixels, in the units of the march, zero outside the image.
+/// Fills a tile with differences of pixels, in the units of the march and without the mask, zero outside the image.
 ///
 /// # Safety
 /// The processor has V's instructions; the plane is inside the shape of both images.
@@ -227,11 +252,12 @@ unsafe fn tile_differences<V: Vector, const ROUNDS: bool, const F32: bool, const
     }
 }
 
-/// x and y: TILE pixels or more, of row r of a tile.
+/// x and y: TILE pixels or more, of row r of a tile. SPECIAL: they are multiplied by `weights`, and zero where those are.
 #[inline(always)]
-unsafe fn sum_and_difference<V: Vector, const EXACT: bool, const ROUNDS: bool>(
+unsafe fn sum_and_difference<V: Vector, const EXACT: bool, const SPECIAL: bool>(
     x: Row,
     y: Row,
+    weights: &[f32; TILE],
     factors: [f32; 2],
     input: &mut Input,
     slot: usize,
@@ -245,24 +271,35 @@ unsafe fn sum_and_difference<V: Vector, const EXACT: bool, const ROUNDS: bool>(
         let (shift_u, shift_v) = (V::splat(shift.u), V::splat(shift.v));
         for lane in (0..TILE).step_by(V::LANES) {
             let (from_x, from_y) = (x.from(lane), y.from(lane));
-            let pixel_x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride);
-            let pixel_y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride);
+            let mut pixel_x = convert::load::<V>(from_x.address, from_x.dtype, from_x.stride);
+            let mut pixel_y = convert::load::<V>(from_y.address, from_y.dtype, from_y.stride);
+            let weight = V::load(weights.as_ptr().add(lane));
+            if SPECIAL {
+                (pixel_x, pixel_y) = (pixel_x.where_nonzero(weight), pixel_y.where_nonzero(weight));
+            }
             let (x, y) = (pixel_x.mul(factor_x), pixel_y.mul(factor_y));
-            x.add(y).sub(shift_u).store(u.as_mut_ptr().add(lane));
-            let difference = x.sub(y);
-            let mut relative = difference.sub(shift_v);
+            // The sum and the difference are weighted, not the pixels: their products would round.
+            let (sum, difference) = (x.add(y), x.sub(y));
+            let (relative_u, mut relative_v) = if SPECIAL {
+                (sum.mul_add(weight, V::splat(-shift.u)), difference.mul_add(weight, V::splat(-shift.v)))
+            } else {
+                (sum.sub(shift_u), difference.sub(shift_v))
+            };
+            relative_u.store(u.as_mut_ptr().add(lane));
             if EXACT {
                 // Knuth's two-sum: `lost` is what rounding x - y loses, which matters to the gradient where the images
                 // differ by a constant and by little else.
                 let minus_y = difference.sub(x);
                 let mut lost = x.sub(difference.sub(minus_y)).sub(y.add(minus_y));
-                if ROUNDS {
+                if SPECIAL {
                     let lost_of_x = pixel_x.product_loss(factor_x, x);
                     lost = lost.add(lost_of_x.sub(pixel_y.product_loss(factor_y, y)));
+                    relative_v = lost.mul_add(weight, relative_v);
+                } else {
+                    relative_v = relative_v.add(lost);
                 }
-                relative = relative.add(lost);
             }
-            relative.store(v.as_mut_ptr().add(lane));
+            relative_v.store(v.as_mut_ptr().add(lane));
         }
     }
 }

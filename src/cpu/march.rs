@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Each filter sees two neighbouring tiles. The forward ones see their own and the next, so the input is one band and one
-//! column ahead; the backward ones see the one before and their own, so the gradient comes out RADIUS rows and columns
+//! column ahead; the backward ones see the one before and their own, so the gradient comes out a radius of rows and columns
 //! behind, and at the edges of a unit one tile of the map is computed again.
 
 use super::gradient::{gradient, horizontal_filter, rebase};
@@ -18,9 +18,10 @@ use super::pixel::{Constants, Inside, Moments, Shift, ssim_tile};
 use super::pixel_loss::{self, PixelTerm};
 use super::place::Place;
 use super::prefetch;
+use super::rung::Outlined;
 use super::scratch::{Input, PLANES, Scratch, Tiles};
 use super::simd::Vector;
-use super::tile::{RADIUS, TILE, Taps, Tile, moments};
+use super::tile::{TILE, Taps, Tile};
 use super::weights::{self, Group};
 use crate::layout::{Sink, Source};
 use crate::mask::Mask;
@@ -84,9 +85,9 @@ impl Job<'_> {
     }
 }
 
-/// Vectors of constants.
-pub(super) struct Lanes<V> {
-    pub(super) taps: Taps<V>,
+/// Constants in every lane.
+pub(super) struct Lanes<V, T> {
+    pub(super) taps: T,
     pub(super) constants: Constants<V>,
 }
 
@@ -95,8 +96,13 @@ pub(super) struct Lanes<V> {
 /// # Safety
 /// The processor has V's instructions; no other thread works on the same unit of the same job.
 #[inline(always)]
-pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> Sums {
+pub(super) unsafe fn march<V: Outlined, T: Taps<V>, const M: usize>(
+    job: &Job<'_>,
+    unit: &Unit,
+    scratch: &mut Scratch,
+) -> Sums {
     let problem = job.problem;
+    let radius = T::radius(&problem.window);
     let backward = M > 0 && job.gradients.is_some();
     let Scratch { inputs, filtered, tiles } = scratch;
     let tiles = &mut tiles[0];
@@ -107,9 +113,10 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
     let inputs = &mut inputs[..unit.columns.end + 1 - first_column];
     let input_rows = |band: usize, rows: usize| input::Window {
         plane: unit.plane,
-        first_row: origin(problem.map.top, band),
+        first_row: origin(problem.map.top, band, radius),
         rows,
-        first_column: origin(problem.map.left, first_column),
+        first_column: origin(problem.map.left, first_column, radius),
+        radius,
         slot: band % 2,
     };
     if backward && first_band == unit.bands.start {
@@ -120,14 +127,14 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
     // SAFETY: the caller's promise; the unit lies inside the grid of the problem.
     unsafe {
         let units = Units::new(problem);
-        let lanes = Lanes {
-            taps: Taps::new(&problem.window.default_size().expect("is_plain was asked")),
+        let lanes = Lanes::<V, T> {
+            taps: T::new(&problem.window),
             constants: Constants::new([problem.c1, problem.c2].map(|c| units.squared(2.0 * f64::from(c)))),
         };
         let (mut sum, mut pixel_sum) = (V::zero_sum(), V::zero_sum());
         load::<V, M>(&job.images, input_rows(first_band, TILE), inputs);
         for band in first_band..unit.bands.end {
-            let ahead = if band + 1 == unit.bands.end { 2 * RADIUS } else { TILE };
+            let ahead = if band + 1 == unit.bands.end { 2 * radius } else { TILE };
             load::<V, M>(&job.images, input_rows(band + 1, ahead), inputs);
             if backward && first_column == unit.columns.start {
                 tiles.partials.iter_mut().for_each(|plane| plane[1 - first_column % 2] = Tile::ZERO);
@@ -148,23 +155,23 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
                 let own = unit.bands.contains(&band) && unit.columns.contains(&column);
                 let (shift_before, next, input) = (shift, input, &inputs[g - 1]);
                 let at = At { plane: unit.plane, band, column };
-                prefetch_planes::<V, M>(job, &at, unit, first_column);
+                prefetch_planes::<V, M>(job, &at, unit, first_column, radius);
                 shift = input.shift[band % 2];
                 let step = next.shift[band % 2].relative_to(shift);
-                sum = partial_planes::<V, M>(job, &lanes, &at, shift, step, own, sum, tiles);
+                sum = partial_planes::<V, T, M>(job, &lanes, &at, shift, step, own, sum, tiles);
                 if backward && unit.columns.contains(&column) {
                     let filtered = &mut filtered[column - unit.columns.start];
-                    rebase::<V, M>(&mut tiles.partials, 1 - column % 2, shift_before, shift);
-                    horizontal_filter::<V, M>(&lanes, column % 2, band % 2, tiles, filtered);
+                    rebase::<V, M>(&mut tiles.partials, 1 - column % 2, shift_before, shift, radius);
+                    horizontal_filter::<V, T, M>(&lanes, column % 2, band % 2, tiles, filtered);
                     if own {
-                        rebase::<V, M>(&mut filtered.planes, 1 - band % 2, filtered.shift, shift);
-                        pixel_sum = gradient::<V, M>(job, &lanes, &at, input, filtered, tiles, pixel_sum);
+                        rebase::<V, M>(&mut filtered.planes, 1 - band % 2, filtered.shift, shift, radius);
+                        pixel_sum = gradient::<V, T, M>(job, &lanes, &at, input, filtered, tiles, pixel_sum);
                     }
                     filtered.shift = shift;
                 } else if let Some(term) = &job.pixel
                     && own
                 {
-                    pixel_sum = pixel_loss::add::<V, 0>(job, term, &at, tiles, pixel_sum);
+                    pixel_sum = pixel_loss::add::<V, 0>(job, term, &at, radius, tiles, pixel_sum);
                 }
             }
         }
@@ -174,20 +181,20 @@ pub(super) unsafe fn march<V: Vector, const M: usize>(job: &Job<'_>, unit: &Unit
 
 /// The value alone does not need what rounding loses of x - y.
 #[inline(always)]
-unsafe fn load<V: Vector, const M: usize>(images: &Images<'_>, window: input::Window, inputs: &mut [Input]) {
+unsafe fn load<V: Outlined, const M: usize>(images: &Images<'_>, window: input::Window, inputs: &mut [Input]) {
     // SAFETY: the caller's promise.
     unsafe {
         if M == 0 {
-            input::load::<V, false>(images, window, inputs)
+            V::load_rows::<false>(images, window, inputs)
         } else {
-            input::load::<V, true>(images, window, inputs)
+            V::load_rows::<true>(images, window, inputs)
         }
     }
 }
 
 /// The first row or column of the image that tile `index` reads, `start` being that of the map.
-pub(super) fn origin(start: usize, index: usize) -> isize {
-    (start + index * TILE) as isize - RADIUS as isize
+pub(super) fn origin(start: usize, index: usize, radius: usize) -> isize {
+    (start + index * TILE) as isize - radius as isize
 }
 
 /// A tile of a plane.
@@ -198,14 +205,20 @@ pub(super) struct At {
 }
 
 #[inline(always)]
-unsafe fn vertical_moments<V: Vector>(lanes: &Lanes<V>, input: &Input, current: usize, slot: usize, tiles: &mut Tiles) {
+unsafe fn vertical_moments<V: Vector, T: Taps<V>>(
+    lanes: &Lanes<V, T>,
+    input: &Input,
+    current: usize,
+    slot: usize,
+    tiles: &mut Tiles,
+) {
     let [mean, variance] = &mut tiles.spare;
     let next = input.shift[1 - current].relative_to(input.shift[current]);
     for (ring, step, to) in [(&input.u, next.u, 0), (&input.v, next.v, 2)] {
         let rows = [&ring[current], &ring[1 - current]];
         // SAFETY: the caller's promise that the processor has V's instructions.
         unsafe {
-            moments::<V, false>(rows, rows, step, &lanes.taps, mean, variance);
+            lanes.taps.moments::<false>(rows, rows, step, mean, variance);
             V::transpose(mean, &mut tiles.vertical[to][slot]);
             V::transpose(variance, &mut tiles.vertical[to + 1][slot]);
         }
@@ -224,7 +237,13 @@ unsafe fn prefetch_input<V: Vector>(job: &Job<'_>, window: input::Window, tile: 
 
 /// Asks for the saved planes, the weights and the gradient of a tile that comes soon.
 #[inline(always)]
-unsafe fn prefetch_planes<V: Vector, const M: usize>(job: &Job<'_>, at: &At, unit: &Unit, first_column: usize) {
+unsafe fn prefetch_planes<V: Vector, const M: usize>(
+    job: &Job<'_>,
+    at: &At,
+    unit: &Unit,
+    first_column: usize,
+    radius: usize,
+) {
     /// Tiles from asking to using: the time of two tiles is some ten times that of a line from memory.
     const AHEAD: usize = 2;
     let Problem { map, shape, .. } = *job.problem;
@@ -249,7 +268,7 @@ unsafe fn prefetch_planes<V: Vector, const M: usize>(job: &Job<'_>, at: &At, uni
             prefetch::tile::<V, false>(&mask.as_source(), shape, at.plane, row, left);
         }
         if let Some(gradients) = &job.gradients {
-            let (row, left) = (origin(map.top, band), origin(map.left, column));
+            let (row, left) = (origin(map.top, band, radius), origin(map.left, column, radius));
             for gradient in &gradients[..M] {
                 prefetch::tile::<V, true>(&gradient.as_source(), shape, at.plane, row, left);
             }
@@ -260,9 +279,9 @@ unsafe fn prefetch_planes<V: Vector, const M: usize>(job: &Job<'_>, at: &At, uni
 /// Fills the partial planes of a map tile, transposed, and writes what is wanted of the map and of the planes.
 #[allow(clippy::too_many_arguments, reason = "all differ from tile to tile")]
 #[inline(always)]
-unsafe fn partial_planes<V: Vector, const M: usize>(
+unsafe fn partial_planes<V: Vector, T: Taps<V>, const M: usize>(
     job: &Job<'_>,
-    lanes: &Lanes<V>,
+    lanes: &Lanes<V, T>,
     at: &At,
     shift: Shift,
     step: Shift,
@@ -315,8 +334,7 @@ unsafe fn partial_planes<V: Vector, const M: usize>(
                     apply_output::<V>(problem.output, &mut tiles.map);
                 }
                 if job.weights.is_some() {
-                    multiply::<V>(&mut tiles.map, &tiles.weights[0]);
-                    clear::<V>(&mut tiles.map, &tiles.weights[0]);
+                    weights::apply::<V>(&mut tiles.map, &tiles.weights[0]);
                 }
                 V::transpose(&tiles.map, &mut tiles.spare[0]);
                 place.write(map, &tiles.spare[0]);
@@ -336,10 +354,10 @@ unsafe fn partial_planes<V: Vector, const M: usize>(
             place.read(upstream, rows);
             V::transpose(rows, columns);
             if job.weights.is_some() {
-                clear::<V>(columns, &tiles.weights[0]);
+                weights::clear::<V>(columns, &tiles.weights[0]);
             }
             for plane in 0..2 + M {
-                multiply::<V>(&mut tiles.partials[plane][slot], columns);
+                weights::multiply::<V>(&mut tiles.partials[plane][slot], columns);
             }
         }
     }
@@ -347,29 +365,17 @@ unsafe fn partial_planes<V: Vector, const M: usize>(
 }
 
 #[inline(always)]
-unsafe fn horizontal_moments<V: Vector>(lanes: &Lanes<V>, step: Shift, slot: usize, tiles: &mut Tiles) {
+unsafe fn horizontal_moments<V: Vector, T: Taps<V>>(lanes: &Lanes<V, T>, step: Shift, slot: usize, tiles: &mut Tiles) {
     // The vertical moments of the next column are there already: they are in the other slot.
     let Tiles { vertical: [mean_u, var_u, mean_v, var_v], moments: out, .. } = tiles;
     let [out_mean_u, out_var_u, out_mean_v, out_var_v] = out;
     let next = 1 - slot;
     // SAFETY: the caller's promise that the processor has V's instructions.
     unsafe {
-        moments::<V, true>(
-            [&mean_u[slot], &mean_u[next]],
-            [&var_u[slot], &var_u[next]],
-            step.u,
-            &lanes.taps,
-            out_mean_u,
-            out_var_u,
-        );
-        moments::<V, true>(
-            [&mean_v[slot], &mean_v[next]],
-            [&var_v[slot], &var_v[next]],
-            step.v,
-            &lanes.taps,
-            out_mean_v,
-            out_var_v,
-        );
+        let (means, variances) = ([&mean_u[slot], &mean_u[next]], [&var_u[slot], &var_u[next]]);
+        lanes.taps.moments::<true>(means, variances, step.u, out_mean_u, out_var_u);
+        let (means, variances) = ([&mean_v[slot], &mean_v[next]], [&var_v[slot], &var_v[next]]);
+        lanes.taps.moments::<true>(means, variances, step.v, out_mean_v, out_var_v);
     }
 }
 
@@ -383,33 +389,6 @@ unsafe fn apply_output<V: Vector>(output: Output, map: &mut Tile) {
             for lane in (0..TILE).step_by(V::LANES) {
                 let ssim = V::load(row.as_ptr().add(lane));
                 ssim.mul_add(scale, offset).store(row.as_mut_ptr().add(lane));
-            }
-        }
-    }
-}
-
-/// Zero, whatever was there, where the weight is.
-#[inline(always)]
-unsafe fn clear<V: Vector>(tile: &mut Tile, weights: &Tile) {
-    for (values, weights) in tile.0.iter_mut().zip(&weights.0) {
-        for lane in (0..TILE).step_by(V::LANES) {
-            // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
-            unsafe {
-                let value = V::load(values.as_ptr().add(lane)).where_nonzero(V::load(weights.as_ptr().add(lane)));
-                value.store(values.as_mut_ptr().add(lane));
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn multiply<V: Vector>(tile: &mut Tile, factors: &Tile) {
-    for (values, factors) in tile.0.iter_mut().zip(&factors.0) {
-        for lane in (0..TILE).step_by(V::LANES) {
-            // SAFETY: the caller's promise that the processor has V's instructions; lane + LANES is at most TILE.
-            unsafe {
-                let product = V::load(values.as_ptr().add(lane)).mul(V::load(factors.as_ptr().add(lane)));
-                product.store(values.as_mut_ptr().add(lane));
             }
         }
     }

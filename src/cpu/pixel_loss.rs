@@ -3,8 +3,8 @@
 //! It reads the pixels again, which are still in cache: what the march keeps of them is relative to another pixel, and the
 //! derivative of |x - y| is the sign of even the smallest difference.
 
-use super::input::differences;
 use super::march::{At, Job, origin};
+use super::rung::Outlined;
 use super::scratch::Tiles;
 use super::simd::Vector;
 use super::tile::{TILE, Tile};
@@ -62,23 +62,28 @@ impl PixelTerm {
 /// # Safety
 /// The processor has V's instructions; the tile is one of the job's grid.
 #[inline(always)]
-pub(super) unsafe fn add<V: Vector, const M: usize>(
+pub(super) unsafe fn add<V: Outlined, const M: usize>(
     job: &Job<'_>,
     term: &PixelTerm,
     at: &At,
+    radius: usize,
     tiles: &mut Tiles,
     sum: V::Sum,
 ) -> V::Sum {
     let (map, Shape { c, h: height, w: width, .. }) = (job.problem.map, job.problem.shape);
     let plane = (at.plane / c, at.plane % c);
-    let first = (origin(map.top, at.band), origin(map.left, at.column));
+    let first = (origin(map.top, at.band, radius), origin(map.left, at.column, radius));
+    let image = Region { top: 0, left: 0, height, width };
     let Tiles { gradients, spare: [difference, _], weights: [_, weights], .. } = tiles;
     // SAFETY: the caller's promise.
     unsafe {
-        differences::<V>(&job.images, plane, first, difference);
+        V::differences(&job.images, plane, first, difference);
+        if let Some(mask) = &job.images.mask {
+            weights::read(mask, plane, first, image, weights);
+            weights::apply::<V>(difference, weights);
+        }
         let weights = match &job.weights {
             Some((mask, _)) => {
-                let image = Region { top: 0, left: 0, height, width };
                 weights::read(mask, plane, first, image, weights);
                 Some(&*weights)
             }

@@ -2,12 +2,17 @@
 
 use std::sync::OnceLock;
 
+use super::any_taps::AnyTaps;
+use super::default_taps::DefaultTaps;
 use super::general;
 use super::grid::Unit;
+use super::input::{self, Images};
 use super::march::{Job, Sums, march};
-use super::scratch::Scratch;
-use super::simd;
+use super::scratch::{Input, Scratch};
+use super::simd::{self, Vector};
+use super::tile::{Taps, Tile};
 use crate::status::{Error, Result};
+use crate::window::WINDOW_TAPS;
 
 /// One set of instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +120,17 @@ impl Rung {
     }
 }
 
+/// What of the march is a function of its own: it would be compiled for every window and gradient, and is the same in all.
+pub(super) trait Outlined: Vector {
+    /// # Safety
+    /// As [`input::load`].
+    unsafe fn load_rows<const EXACT: bool>(images: &Images<'_>, window: input::Window, inputs: &mut [Input]);
+
+    /// # Safety
+    /// As [`input::differences`].
+    unsafe fn differences(images: &Images<'_>, plane: (usize, usize), first: (isize, isize), tile: &mut Tile);
+}
+
 /// The march compiled for one vector type, and the blocks for its instructions, as a module.
 macro_rules! rung {
     ($module:ident, $vector:ty $(, $feature:literal)*) => {
@@ -126,18 +142,56 @@ macro_rules! rung {
             pub(super) unsafe fn run(planes: usize, job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> Sums {
                 // SAFETY: the caller's promise.
                 unsafe {
-                    match planes {
-                        0 => compiled::<0>(job, unit, scratch),
-                        1 => compiled::<1>(job, unit, scratch),
-                        _ => compiled::<2>(job, unit, scratch),
+                    match (planes, job.problem.window.size() == WINDOW_TAPS) {
+                        (0, true) => compiled::<DefaultTaps<$vector>, 0>(job, unit, scratch),
+                        (1, true) => compiled::<DefaultTaps<$vector>, 1>(job, unit, scratch),
+                        (_, true) => compiled::<DefaultTaps<$vector>, 2>(job, unit, scratch),
+                        (0, false) => compiled::<AnyTaps, 0>(job, unit, scratch),
+                        (1, false) => compiled::<AnyTaps, 1>(job, unit, scratch),
+                        (_, false) => compiled::<AnyTaps, 2>(job, unit, scratch),
                     }
                 }
             }
 
             $(#[target_feature(enable = $feature)])*
-            unsafe fn compiled<const M: usize>(job: &Job<'_>, unit: &Unit, scratch: &mut Scratch) -> Sums {
+            unsafe fn compiled<T: Taps<$vector>, const M: usize>(
+                job: &Job<'_>,
+                unit: &Unit,
+                scratch: &mut Scratch,
+            ) -> Sums {
                 // SAFETY: the caller's promise; the instructions are enabled here.
-                unsafe { march::<$vector, M>(job, unit, scratch) }
+                unsafe { march::<$vector, T, M>(job, unit, scratch) }
+            }
+
+            impl Outlined for $vector {
+                #[inline(always)]
+                unsafe fn load_rows<const EXACT: bool>(images: &Images<'_>, window: input::Window, inputs: &mut [Input]) {
+                    $(#[target_feature(enable = $feature)])*
+                    #[inline(never)]
+                    unsafe fn load_rows<const EXACT: bool>(images: &Images<'_>, window: input::Window, inputs: &mut [Input]) {
+                        // SAFETY: the caller's promise.
+                        unsafe { input::load::<$vector, EXACT>(images, window, inputs) }
+                    }
+                    // SAFETY: the caller's promise.
+                    unsafe { load_rows::<EXACT>(images, window, inputs) }
+                }
+
+                #[inline(always)]
+                unsafe fn differences(images: &Images<'_>, plane: (usize, usize), first: (isize, isize), tile: &mut Tile) {
+                    $(#[target_feature(enable = $feature)])*
+                    #[inline(never)]
+                    unsafe fn differences(
+                        images: &Images<'_>,
+                        plane: (usize, usize),
+                        first: (isize, isize),
+                        tile: &mut Tile,
+                    ) {
+                        // SAFETY: the caller's promise.
+                        unsafe { input::differences::<$vector>(images, plane, first, tile) }
+                    }
+                    // SAFETY: the caller's promise.
+                    unsafe { differences(images, plane, first, tile) }
+                }
             }
 
             /// # Safety

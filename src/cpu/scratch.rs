@@ -33,7 +33,7 @@ pub(super) struct Filtered {
 pub(super) struct Tiles {
     /// Transposed vertical moments: mean u, variance u, mean v, variance v.
     pub(super) vertical: [[Tile; 2]; 4],
-    /// Transposed moments of the whole window, in the same order.
+    /// Transposed moments of the whole window, in the same order. Then partial planes filtered both ways.
     pub(super) moments: [Tile; 4],
     /// Transposed SSIM map.
     pub(super) map: Tile,

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::scratch::filled;
+use super::simd::Vector;
 use super::threads;
 use super::tile::{TILE, Tile};
 use crate::layout::Dtype;
@@ -86,11 +87,35 @@ pub(super) fn groups(problem: &Problem, mask: Option<Mask<'_>>) -> Result<Vec<Gr
     Ok(groups)
 }
 
+/// The weight of one pixel.
+///
+/// # Safety
+/// The indices `at` = [n, c, h, w] are inside the shape of the mask.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn one(mask: &Mask<'_>, at: [usize; 4]) -> f32 {
+    let mut weight = [0.0];
+    // SAFETY: the caller's promise.
+    unsafe { mask.read_floats(at, &mut weight) };
+    weight[0]
+}
+
+/// Some weights of a row from `at` = [n, c, h, w] on.
+///
+/// # Safety
+/// The indices are inside the shape of the mask, the last column read included.
+// Not once more for each set of instructions: that would be much code, compiled for long.
+#[inline(never)]
+pub(super) unsafe fn read_row(mask: &Mask<'_>, at: [usize; 4], into: &mut [f32]) {
+    // SAFETY: the caller's promise.
+    unsafe { mask.read_floats(at, into) };
+}
+
 /// Fills a tile whose first pixel is `first` with weights, zero outside of `within`.
 ///
 /// # Safety
 /// The plane and `within` are inside the shape of the mask.
-#[inline(always)]
+#[inline(never)]
 pub(super) unsafe fn read(
     mask: &Mask<'_>,
     (n, c): (usize, usize),
@@ -130,6 +155,53 @@ pub(super) unsafe fn read(
                 mask.read_floats(at, &mut tile.0[r]);
             } else {
                 mask.read_floats(at, &mut tile.0[r][columns.clone()]);
+            }
+        }
+    }
+}
+
+/// Multiplied by the weights, and zero, whatever was there, where those are.
+///
+/// # Safety
+/// The processor has V's instructions.
+#[inline(always)]
+pub(super) unsafe fn apply<V: Vector>(tile: &mut Tile, weights: &Tile) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        multiply::<V>(tile, weights);
+        clear::<V>(tile, weights);
+    }
+}
+
+/// Zero, whatever was there, where the weight is.
+///
+/// # Safety
+/// The processor has V's instructions.
+#[inline(always)]
+pub(super) unsafe fn clear<V: Vector>(tile: &mut Tile, weights: &Tile) {
+    for (values, weights) in tile.0.iter_mut().zip(&weights.0) {
+        for lane in (0..TILE).step_by(V::LANES) {
+            // SAFETY: the caller's promise; lane + LANES is at most TILE.
+            unsafe {
+                let value = V::load(values.as_ptr().add(lane)).where_nonzero(V::load(weights.as_ptr().add(lane)));
+                value.store(values.as_mut_ptr().add(lane));
+            }
+        }
+    }
+}
+
+/// The product of two tiles, element by element.
+///
+/// # Safety
+/// The processor has V's instructions.
+#[inline(always)]
+pub(super) unsafe fn multiply<V: Vector>(tile: &mut Tile, factors: &Tile) {
+    for (values, factors) in tile.0.iter_mut().zip(&factors.0) {
+        for lane in (0..TILE).step_by(V::LANES) {
+            // SAFETY: the caller's promise; lane + LANES is at most TILE.
+            unsafe {
+                let product = V::load(values.as_ptr().add(lane)).mul(V::load(factors.as_ptr().add(lane)));
+                product.store(values.as_mut_ptr().add(lane));
             }
         }
     }

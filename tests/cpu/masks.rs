@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use crate::capi::{self, expect_ok};
+use crate::capi::{self, expect_ok, fssim_options};
 use crate::harness::{GRADIENT_TOLERANCE, VALUE_TOLERANCE, nan};
-use crate::masked::{self, Backend, Call, Function, Outcome, Weights, compare, mask, masked, with_mask};
+use crate::masked::{self, Backend, Call, Function, Outcome, Weights, compare, mask, masked, options_for, with_mask};
 use crate::support::oracle::{MaskMode, Oracle, Output, Padding, PixelLoss, Reduction, Window};
 use crate::support::{Kind, images, to_f64};
 
@@ -71,10 +71,15 @@ fn over_several_strips_and_chunks() {
         let (x64, y64) = (to_f64(&x), to_f64(&y));
         let weights = mask(size);
         let weights64 = to_f64(&weights);
-        let mode = MaskMode::WeightedMean;
-        for reduction in [Reduction::Mean, Reduction::PerChannel, Reduction::Map] {
-            let oracle = Oracle { padding, reduction, ..Oracle::new(n, c, h, w) };
-            let label = format!("{size:?} {padding:?} {reduction:?}");
+        for (mode, window, reduction) in [
+            (MaskMode::WeightedMean, Window::Gaussian(11), Reduction::Mean),
+            (MaskMode::WeightedMean, Window::Gaussian(11), Reduction::PerChannel),
+            (MaskMode::WeightedMean, Window::Uniform(17), Reduction::Map),
+            (MaskMode::MultiplyInputs, Window::Gaussian(11), Reduction::PerImage),
+            (MaskMode::MultiplyInputs, Window::Uniform(7), Reduction::Map),
+        ] {
+            let oracle = Oracle { padding, window, reduction, ..Oracle::new(n, c, h, w) };
+            let label = format!("{size:?} {padding:?} {mode:?} {window:?} {reduction:?}");
             let call = Call {
                 function: Function::ValueAndGrad,
                 images: [&x, &y],
@@ -104,7 +109,7 @@ fn the_same_bits_with_any_number_of_threads() {
     let size @ [n, c, h, w] = [1, 2, 300, 400];
     let (x, y) = images(Kind::Photo, size);
     let weights = mask(size);
-    for mode in [MaskMode::WeightedMean, MaskMode::MultiplyInputs] {
+    for mode in [MaskMode::WeightedMean, MaskMode::MultiplyInputs, MaskMode::Normalized] {
         let call = Call {
             function: Function::Loss(capi::PIXEL_L1, 0.2),
             images: [&x, &y],
@@ -146,6 +151,39 @@ fn hide_what_they_cover() {
 #[test]
 fn shards_add_up_to_the_whole() {
     masked::shards_add_up_to_the_whole(&Cpu, 6);
+}
+
+/// Rows that no window of an owned row's gradient sees may hold anything.
+#[test]
+fn shards_see_no_more_than_they_need() {
+    let (n, c, w, owned, more) = (1, 2, 37, 21, 9);
+    for window in [Window::Gaussian(11), Window::Uniform(3), Window::Uniform(17)] {
+        let halo = window.size() - 1;
+        let size @ [.., h, _] = [n, c, owned + 2 * (halo + more), w];
+        let (clean, y) = images(Kind::Noise, size);
+        let far = |i: usize| i / w % h < more || i / w % h >= h - more;
+        let spoilt: Vec<f32> = clean.iter().enumerate().map(|(i, &x)| if far(i) { f32::NAN } else { x }).collect();
+        let of = |image: &[f32]| {
+            Cpu.run(Call {
+                function: Function::Loss(capi::PIXEL_L1, 0.2),
+                images: [image, &y],
+                size,
+                options: fssim_options {
+                    shard_rows_above: (halo + more) as i64,
+                    shard_rows_below: (halo + more) as i64,
+                    shard_height: 1000,
+                    ..options_for(&Oracle { window, ..Oracle::new(n, c, h, w) })
+                },
+                weights: Weights::None,
+                values: 3,
+                pixels: n * c * owned * w,
+            })
+        };
+        let (got, want) = (of(&spoilt), of(&clean));
+        let values: Vec<f64> = to_f64(&want.values);
+        let grads = want.grads.each_ref().map(|grad| to_f64(grad));
+        compare(&format!("{window:?}"), &got, &values, [&grads[0], &grads[1]], VALUE_TOLERANCE);
+    }
 }
 
 #[test]

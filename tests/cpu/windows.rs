@@ -2,7 +2,7 @@
 
 use fused_ssim::{Error, Options, Padding, Problem, Reduction, Shape, WindowShape};
 
-use crate::harness::{OUTPUTS, PADDINGS, REDUCTIONS, check};
+use crate::harness::{OUTPUTS, PADDINGS, REDUCTIONS, check, check_within};
 use crate::support::{KINDS, Kind, SIZES, Size, images};
 
 fn fits(options: &Options, [_, _, h, w]: Size) -> bool {
@@ -65,15 +65,41 @@ fn at_every_size_of_image() {
 }
 
 #[test]
-fn around_blocks() {
-    for (h, w) in [(63, 127), (64, 128), (65, 129), (129, 257)] {
+fn around_tiles_and_blocks() {
+    for (h, w) in [(31, 47), (32, 48), (33, 49), (63, 127), (64, 128), (65, 129), (129, 257)] {
         let size = [1, 1, h, w];
         let (x, y) = images(Kind::Photo, size);
         for padding in PADDINGS {
             for reduction in [Reduction::Mean, Reduction::Map] {
-                check(size, &Options { padding, reduction, ..gaussian(13) }, &x, &y, "around a block");
+                for options in [uniform(3), gaussian(13), uniform(17), gaussian(19)] {
+                    check(size, &Options { padding, reduction, ..options }, &x, &y, "around tiles and blocks");
+                }
             }
         }
+    }
+}
+
+#[test]
+fn over_several_strips_and_chunks() {
+    for size in [[1, 1, 270, 530], [1, 2, 40, 1050]] {
+        let (x, y) = images(Kind::Photo, size);
+        for options in [uniform(7), gaussian(17)] {
+            for padding in PADDINGS {
+                let options = Options { padding, reduction: Reduction::PerChannel, ..options.clone() };
+                check(size, &options, &x, &y, "strips and chunks");
+            }
+        }
+    }
+}
+
+#[test]
+fn where_one_image_is_a_darker_copy() {
+    // The tolerance of the default window: see accuracy.rs.
+    let size = [1, 1, 64, 90];
+    let (x, _) = images(Kind::Photo, size);
+    let darker: Vec<f32> = x.iter().map(|pixel| 0.7 * pixel + 0.1).collect();
+    for options in [uniform(3), uniform(7), gaussian(17)] {
+        check_within(1e-5, size, &options, &x, &darker, "darker copy");
     }
 }
 
@@ -95,19 +121,29 @@ fn that_do_not_exist_are_refused() {
 
 #[test]
 fn nan_reaches_what_sees_it_and_nothing_else() {
-    let (h, w, radius) = (40usize, 60usize, 3);
+    let (h, w) = (40usize, 60usize);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let (mut x, y) = images(Kind::Noise, [1, 1, h, w]);
-        x[17 * w + 29] = bad;
-        let options = Options { reduction: Reduction::Map, ..gaussian(7) };
-        let problem = crate::harness::problem([1, 1, h, w], &options);
-        let (map, grads) = crate::harness::value_and_grad(&problem, &x, &y, [true, true]);
-        for (index, value) in map.iter().enumerate() {
-            let reach = (index / w).abs_diff(17).max((index % w).abs_diff(29));
-            assert_eq!(value.is_nan(), reach <= radius, "map {index}: {value}");
-            assert_eq!(value.is_finite(), reach > radius, "map {index}: {value}");
-            for grad in grads.iter().flatten() {
-                assert_eq!(grad[index].is_nan(), reach <= 2 * radius, "gradient {index}: {}", grad[index]);
+        for (options, (row, column)) in [
+            (gaussian(3), (0, 0)),
+            (gaussian(7), (17, 29)),
+            (uniform(7), (8, 8)),
+            (uniform(15), (15, 16)),
+            (uniform(17), (24, 59)),
+            (gaussian(19), (20, 30)),
+        ] {
+            let (mut x, y) = images(Kind::Noise, [1, 1, h, w]);
+            x[row * w + column] = bad;
+            let radius = options.window_size / 2;
+            let options = Options { reduction: Reduction::Map, sigma: 2.0, ..options };
+            let problem = crate::harness::problem([1, 1, h, w], &options);
+            let (map, grads) = crate::harness::value_and_grad(&problem, &x, &y, [true, true]);
+            for (index, value) in map.iter().enumerate() {
+                let reach = (index / w).abs_diff(row).max((index % w).abs_diff(column));
+                assert_eq!(value.is_nan(), reach <= radius, "{radius} map {index}: {value}");
+                assert_eq!(value.is_finite(), reach > radius, "{radius} map {index}: {value}");
+                for grad in grads.iter().flatten() {
+                    assert_eq!(grad[index].is_nan(), reach <= 2 * radius, "{radius} gradient {index}: {}", grad[index]);
+                }
             }
         }
     }

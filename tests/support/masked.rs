@@ -75,7 +75,8 @@ fn mode_for_c(mode: MaskMode) -> i32 {
     }
 }
 
-fn options_for(oracle: &Oracle) -> fssim_options {
+/// Options for the oracle's problem without a mask.
+pub fn options_for(oracle: &Oracle) -> fssim_options {
     fssim_options {
         padding: i32::from(oracle.padding == Padding::Valid),
         reduction: match oracle.reduction {

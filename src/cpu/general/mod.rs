@@ -1,5 +1,5 @@
-//! What the march over tiles is not made for: windows of other sizes, masks, row sharding. Blocks of a plane, one by one,
-//! in f64: several times slower, and free of the care that f32 takes.
+//! What the march over tiles is not made for: windows wider than two tiles, normalised windows, row sharding, and whatever
+//! is not plain in f64. Blocks of a plane, one by one, in f64: several times slower, and free of the care that f32 takes.
 
 mod block;
 mod filter;
