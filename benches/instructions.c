@@ -1,4 +1,5 @@
-// One call of the library, for benches/instructions: the name of the operation, and "planes" or "interleaved" channels.
+// One call of the library, for benches/instructions: the name of the operation, and what is special about the call:
+// "planes" (nothing), "interleaved" channels, a "uniform7" window, or inputs "multiplied" by a mask.
 #include <fused_ssim.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,12 @@ int main(int argc, char** argv) {
     if (strcmp(argv[2], "interleaved") == 0) {
         const fssim_layout layout = {FSSIM_DTYPE_F32, 0, 0, (int64_t)H * W * C, 1, (int64_t)W * C, C};
         options.img1 = options.img2 = options.grad_img1 = layout;
+    } else if (strcmp(argv[2], "uniform7") == 0) {
+        options.window = FSSIM_WINDOW_UNIFORM;
+        options.window_size = 7;
+    } else if (strcmp(argv[2], "multiplied") == 0) {
+        options.mask = img2;
+        options.mask_mode = FSSIM_MASK_MULTIPLY_INPUTS;
     }
     float ssim = 0;
     if (status == FSSIM_OK && strcmp(argv[1], "forward") == 0)

@@ -8,6 +8,7 @@ class Suite(Enum):
     """The tests that must catch a fault."""
 
     CUDA = "cuda"    # tests/cuda, on the emulated driver
+    CPU = "cpu"      # tests/cpu: masks, shards and windows
     UNIT = "unit"    # the unit tests in src: for what would take a device of another size
 
 
