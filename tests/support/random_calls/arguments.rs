@@ -258,7 +258,7 @@ pub fn valid<W: World>(choices: &mut Choices, world: &W) -> (Arguments, Vec<u8>)
     if choices.one_in(2) {
         options.window = choices.below(2) as i32;
         options.window_size = if choices.one_in(3) { 11 } else { 3 + 2 * choices.below(16) as i32 };
-        options.sigma = 0.8 + 3.0 * choices.unit();
+        options.sigma = choices.of(&[0.4, 0.8, 1.5]) + 2.0 * choices.unit().powi(2);
     }
     if choices.one_in(4) {
         options.data_range = choices.of(&[255.0, 3.0, 0.01, 1e4]);

@@ -23,6 +23,10 @@ fn windowed(arguments: &Arguments, window: i32, size: std::ops::RangeInclusive<i
     options.window == window && size.contains(&options.window_size)
 }
 
+fn has_sigma(arguments: &Arguments, low: f64, below: f64) -> bool {
+    windowed(arguments, 0, 11..=11) && (low..below).contains(&arguments.options.sigma)
+}
+
 fn masked(arguments: &Arguments, mode: i32, dtype: i32) -> bool {
     arguments.options.mask_mode == mode && arguments.options.mask_layout.dtype == dtype
 }
@@ -76,7 +80,9 @@ const PHRASES: &[(&str, &[Feature])] = &[
     ("from saved partials", &[|a| of_backward(a, true, true), |a| of_backward(a, true, false)]),
     ("in one pass", &[|a| a.function == Function::ValueAndGrad]),
     ("window: Gaussian, 11 taps", &[|a| windowed(a, 0, 11..=11)]),
-    ("any sigma", &[|a| windowed(a, 0, 11..=11) && a.options.sigma != 1.5]),
+    ("sigma of at least 1.5", &[|a| has_sigma(a, 1.5, 9.0) && a.options.sigma != 1.5]),
+    ("sigma of at least 0.8", &[|a| has_sigma(a, 0.8, 1.5)]),
+    ("narrower ones", &[|a| has_sigma(a, 0.0, 0.8)]),
     ("uniform, 11 taps", &[|a| windowed(a, 1, 11..=11)]),
     ("3 to 33", &[|a| windowed(a, 0, 3..=9), |a| windowed(a, 0, 13..=33)]),
     ("Gaussian or uniform", &[|a| windowed(a, 1, 3..=9), |a| windowed(a, 1, 13..=33)]),
