@@ -81,6 +81,7 @@ FAULTS = [
         "the kernel for f32 alone writes a second gradient of another type",
         "if fits(&params.grad) && fits(&params.grad2) { pair }",
         "if fits(&params.grad) { pair }",
+        suite=Suite.UNIT,
     ),
     Fault(
         "both-of-a-mask",
