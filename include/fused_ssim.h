@@ -346,7 +346,8 @@ fssim_status fssim_backend_info(char *buffer,
 fssim_status fssim_cuda_preload(int32_t device);
 
 // Sets how many threads a CPU call may use, for the whole process; 0: back to the default, which is the environment
-// variable FSSIM_NUM_THREADS, or else the number of processors this process may run on. Results do not depend on it.
+// variable FSSIM_NUM_THREADS if that is a number above 0 when the first call reads it, or else the number of processors
+// this process may run on. Results do not depend on it.
 fssim_status fssim_set_num_threads(int32_t threads);
 
 // How many threads a CPU call may use.

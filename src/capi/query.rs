@@ -168,7 +168,8 @@ pub extern "C" fn fssim_cuda_preload(device: i32) -> fssim_status {
 }
 
 /// Sets how many threads a CPU call may use, for the whole process; 0: back to the default, which is the environment
-/// variable FSSIM_NUM_THREADS, or else the number of processors this process may run on. Results do not depend on it.
+/// variable FSSIM_NUM_THREADS if that is a number above 0 when the first call reads it, or else the number of processors
+/// this process may run on. Results do not depend on it.
 #[unsafe(no_mangle)]
 pub extern "C" fn fssim_set_num_threads(threads: i32) -> fssim_status {
     guard(|| {
