@@ -267,7 +267,9 @@ fn check<W: World>(arguments: &Arguments, world: &W) -> Result<(), i32> {
     let mut pieces = pieces(arguments);
     alignment_and_overlap(&pieces)?;
 
-    let foreign = |piece: &Piece| Some(piece.address) == world.foreign();
+    // The first addresses and the upper half of all are never a process's.
+    let nobodys = |address: usize| !(1 << 16..usize::MAX / 2).contains(&address);
+    let foreign = |piece: &Piece| Some(piece.address) == world.foreign() || nobodys(piece.address);
     if !W::CUDA {
         let no_cuda = if world.has_driver() { capi::ERROR_DEVICE } else { capi::ERROR_NO_CUDA };
         refuse(options.device == capi::DEVICE_CUDA, no_cuda)?;
