@@ -72,7 +72,8 @@ impl Path {
             Dtype::F64 if problem.is_plain() => Path::Double,
             Dtype::F64 => Path::General,
             _ if normalized || problem.window.radius() > MAX_RADIUS => Path::General,
-            _ if problem.window.is_narrower(MIN_SIGMA) => Path::General,
+            // In f32 the gradients of three taps were off by 2.2e-6 of their norm.
+            _ if problem.window.is_narrower(MIN_SIGMA) || problem.window.size() == 3 => Path::General,
             // However a shard is cut, f64 gives the bits of the whole.
             _ if problem.shard.is_some() => Path::General,
             _ => Path::March,
@@ -167,7 +168,7 @@ mod tests {
     fn f32_marches_wherever_it_can() {
         let layout = Layout::DENSE;
         for window_size in (3..=33).step_by(2) {
-            let wide = if window_size > 17 { Path::General } else { Path::March };
+            let wide = if matches!(window_size, 5..=17) { Path::March } else { Path::General };
             for window in [WindowShape::Gaussian, WindowShape::Uniform] {
                 let options = Options { window, window_size, ..Options::default() };
                 assert_eq!(path(options.clone()), wide, "{window:?} {window_size}");
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn narrow_windows_are_computed_in_f64() {
-        for window_size in [3, 11, 17] {
+        for window_size in [5, 11, 17] {
             for (sigma, want) in [(0.79, Path::General), (0.8, Path::March)] {
                 assert_eq!(path(Options { sigma, window_size, ..Options::default() }), want);
             }
