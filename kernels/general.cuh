@@ -12,6 +12,7 @@
 // horizontal one the eight groups of a row lie four banks apart and its four rows fill the gaps: no bank conflicts.
 #pragma once
 
+#include "division.cuh"
 #include "mask.cuh"
 
 constexpr int GROUP = 4;    // outputs of a thread: one 16-byte access in a row
@@ -172,15 +173,18 @@ __device__ __forceinline__ void slide(const float* taps, int size, LOAD load, AD
     }
 }
 
-// The sum of a value over a block, for thread 0. The order of additions is fixed. `shared`: one double for each warp.
-template <int THREADS>
-__device__ __forceinline__ double block_sum(double value, double* shared) {
+// The sums of values over a block, for thread 0. The order of additions is fixed.
+template <int THREADS, int COUNT>
+__device__ __forceinline__ void block_sums(double (&value)[COUNT]) {
+    __shared__ double warp_sums[COUNT][THREADS / 32];
 #pragma unroll
-    for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffffu, value, offset);
-    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+    for (int i = 0; i < COUNT; i++) {
+        value[i] = warp_sum(value[i]);
+        if (threadIdx.x % 32 == 0) warp_sums[i][threadIdx.x / 32] = value[i];
+    }
     __syncthreads();
-    double total = 0.0;
-    if (threadIdx.x == 0)
-        for (int warp = 0; warp < THREADS / 32; warp++) total += shared[warp];
-    return total;
+    if (threadIdx.x != 0) return;
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+        for (int warp = 1; warp < THREADS / 32; warp++) value[i] += warp_sums[i][warp];
 }

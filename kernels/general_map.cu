@@ -258,7 +258,6 @@ __device__ __forceinline__ MapSums horizontal_moments(const GeneralParams& p, co
 
 template <bool NORMALIZED>
 __device__ __forceinline__ void general_map(const GeneralParams& p) {
-    __shared__ double warp_sums[2][WARPS];
     const GeneralTile tile(p, p.row_begin);
     const MapRows rows(p, tile, dynamic_shared(), NORMALIZED);
     const bool floats = p.img1.element == ELEMENT_F32 && p.img2.element == ELEMENT_F32;
@@ -270,11 +269,11 @@ __device__ __forceinline__ void general_map(const GeneralParams& p) {
     vertical_moments<NORMALIZED>(p, tile, rows);
     __syncthreads();
     const MapSums sums = horizontal_moments<NORMALIZED>(p, tile, rows);
-    const double dissimilarity = block_sum<GENERAL_THREADS>(sums.dissimilarity, warp_sums[0]);
-    const double pixels = block_sum<GENERAL_THREADS>(sums.pixels, warp_sums[1]);
+    double totals[] = {sums.dissimilarity, sums.pixels};
+    block_sums<GENERAL_THREADS>(totals);
     if (threadIdx.x != 0) return;
-    p.sums[blockIdx.x] = dissimilarity;
-    if (p.pixel_loss != PIXEL_NONE) p.pixel_sums[blockIdx.x] = pixels;
+    p.sums[blockIdx.x] = totals[0];
+    if (p.pixel_loss != PIXEL_NONE) p.pixel_sums[blockIdx.x] = totals[1];
 }
 
 extern "C" __global__ void __launch_bounds__(GENERAL_THREADS, 5)

@@ -89,8 +89,12 @@ constexpr int GENERAL_COLUMNS = 32;
 // Threads of those blocks: one for 4 pixels.
 constexpr int GENERAL_THREADS = 128;
 
-// Columns of a mask that a block adds up.
-constexpr int WEIGHT_COLUMNS = 512;
+// Rows and columns of a mask that a block adds up at a time, its threads, and the most blocks that share a sum: the sums of
+// all these are added up wherever the total is needed. At 1920x1080 each has one tile.
+constexpr int WEIGHT_ROWS = 64;
+constexpr int WEIGHT_COLUMNS = 128;
+constexpr int WEIGHT_THREADS = 256;
+constexpr int WEIGHT_PARTS = 256;
 
 // Floats that general_map.cu leaves for general_gradient.cu for each pixel.
 constexpr int GENERAL_PLANES = 6;

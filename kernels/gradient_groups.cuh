@@ -15,7 +15,6 @@ struct GradientGroups {
     const char* img2;
     char* grad;
     int row;              // of the stage, from the strip's first
-    int first_row;        // of the strip
     int rows;             // of the strip with columns of the group, none if the group has none
     int columns;          // of the group that lie in the image and in the strip
     bool loads_quads;     // of both images, in every row
@@ -26,15 +25,15 @@ struct GradientGroups {
     float pixel_scale;    // used where the mean is weighted
     float x[GROUP];       // of the stage: bits of the elements, then sums and differences of pixels
     float y[GROUP];
-    float weight[GROUP];    // of the stage, for a loss with weights
+    float weight[GROUP];    // bits of those of the stage, for a loss with weights
     PixelLoss<LOSS> loss;
     PixelWeights<LOSS && MEAN == Mean::WEIGHTED> weights;
 
     // Without a group until begin().
     explicit __device__ __forceinline__ GradientGroups(const StripParams& params)
-        : p(params), filtered(nullptr), img1(nullptr), img2(nullptr), grad(nullptr), row(0), first_row(0), rows(0),
-          columns(0), loads_quads(false), stores_quads(false), stores_quads2(false), scale(0.0f), scale2(0.0f),
-          pixel_scale(0.0f), x{}, y{}, weight{}, weights(params) {}
+        : p(params), filtered(nullptr), img1(nullptr), img2(nullptr), grad(nullptr), row(0), rows(0), columns(0),
+          loads_quads(false), stores_quads(false), stores_quads2(false), scale(0.0f), scale2(0.0f), pixel_scale(0.0f),
+          x{}, y{}, weight{}, weights(params) {}
 
     __device__ __forceinline__ GradientGroups(const StripParams& params, const Strip& strip, int out_columns,
                                               int stage_row, const GroupPlace& place, const float* filtered_rows)
@@ -42,18 +41,17 @@ struct GradientGroups {
         begin(strip, out_columns, stage_row, place, filtered_rows);
     }
 
-    // The rows of the thread's first stage begin at stage_row.
+    // The rows of the thread's first stage begin at stage_row. For whole warps.
     __device__ __forceinline__ void begin(const Strip& strip, int out_columns, int stage_row, const GroupPlace& place,
                                           const float* filtered_rows) {
         filtered = filtered_rows + FILTERED_AT::offset(place);
         const int column = strip.column + place.column;
         const int image_row = stage_row + place.row;
-        weights.begin(p, strip.plane, column);
+        weights.begin(p, strip.plane, image_row, column);
         img1 = pixel_address(p.img1, p, strip.plane, image_row, column);
         img2 = pixel_address(p.img2, p, strip.plane, image_row, column);
         grad = pixel_address(p.grad, p, strip.plane, image_row, column);
         row = image_row - strip.row;
-        first_row = strip.row;
         columns = min(GROUP, min(strip.column + out_columns, p.width) - column);
         rows = columns > 0 ? strip.row_end - strip.row : 0;
         loads_quads = has_quads(p.img1, img1) && has_quads(p.img2, img2) && columns == GROUP;
@@ -61,10 +59,11 @@ struct GradientGroups {
         scale = p.grad_scale;
         if constexpr (MEAN == Mean::WEIGHTED) {
             pixel_scale = p.pixel_grad_scale;
-            if (p.totals != nullptr) {
-                const double* const totals = p.totals + 2LL * (strip.plane / p.planes_per_group);
-                scale = static_cast<float>(divided(scale, totals[0]));
-                pixel_scale = static_cast<float>(divided(pixel_scale, totals[1]));
+            if (p.weight_sums != nullptr) {
+                const int parts = p.weight_parts;
+                const double* const sums = p.weight_sums + 2LL * parts * (strip.plane / p.planes_per_group);
+                scale = static_cast<float>(divided(scale, total_weight(sums, parts)));
+                if (LOSS) pixel_scale = static_cast<float>(divided(pixel_scale, total_weight(sums + parts, parts)));
             }
         }
         if constexpr (GRADS == 2) {
@@ -87,10 +86,7 @@ struct GradientGroups {
     __device__ __forceinline__ void fetch() {
         if (!active()) return;
         if constexpr (LOSS && MEAN == Mean::WEIGHTED) {
-            bool has_weight[GROUP];
-#pragma unroll
-            for (int i = 0; i < GROUP; i++) has_weight[i] = i < columns;
-            weights.load_row(first_row + row, has_weight, weight);
+            weights.load_row(columns == GROUP, [&](int i) { return i < columns; }, weight);
         }
         if (loads_quads) {
             load_quads<ELEMENTS>(img1, img2, p, x, y);
@@ -124,6 +120,7 @@ struct GradientGroups {
         img1 += STAGE_ROWS * p.img1.stride_h;
         img2 += STAGE_ROWS * p.img2.stride_h;
         grad += STAGE_ROWS * p.grad.stride_h;
+        weights.next_stage();
     }
 
     __device__ __forceinline__ void write(const float (&g)[PARTIALS<GRADS>][GROUP]) {
@@ -142,16 +139,24 @@ struct GradientGroups {
         if constexpr (LOSS) {
             float pixel[GROUP];
             float derivative[GROUP];
+            if constexpr (MEAN == Mean::WEIGHTED) {
+                convert_weights(weights.mask, weight);
+                hide(weight, y);
+            }
             compare(y, p, pixel, derivative);
             if constexpr (MEAN == Mean::WEIGHTED) {
-                weigh(weight, pixel);
-                weigh(weight, derivative);
-            }
-            loss.add(pixel, valid);
-            const float factor = MEAN == Mean::WEIGHTED ? pixel_scale : p.pixel_grad_scale;
+                // Pixels that are not valid have no weight.
+                loss.sum.add(weighted_sum(weight, pixel));
 #pragma unroll
-            for (int i = 0; i < GROUP; i++)
-                if (factor != 0.0f) out[i] = fmaf(factor, derivative[i], out[i]);
+                for (int i = 0; i < GROUP; i++)
+                    if (pixel_scale != 0.0f) out[i] = fmaf(pixel_scale * weight[i], derivative[i], out[i]);
+            } else {
+                loss.add(pixel, valid);
+                const float factor = p.pixel_grad_scale;
+#pragma unroll
+                for (int i = 0; i < GROUP; i++)
+                    if (factor != 0.0f) out[i] = fmaf(factor, derivative[i], out[i]);
+            }
         }
         store(p.grad, grad, stores_quads, valid, out);
         if constexpr (GRADS == 2) {

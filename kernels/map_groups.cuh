@@ -76,17 +76,18 @@ struct MapGroups {
     PixelWeights<MEAN == Mean::WEIGHTED> weights;
     MapSums sums;
 
-    // The rows of stage 0 begin at stage_row, the columns of the block's map `halo` before those of its output.
+    // The rows of stage 0 begin at stage_row, the columns of the block's map `halo` before those of its output. The first
+    // step is that of first_stage.
     __device__ __forceinline__ MapGroups(const StripParams& params, const Strip& block, int out_columns, int halo,
-                                         int stage_row, const GroupPlace& group, const float* moment_rows,
-                                         float* partial_rows)
+                                         int stage_row, int first_stage, const GroupPlace& group,
+                                         const float* moment_rows, float* partial_rows)
         : p(params), strip(block), place(group), first_row(stage_row + group.row),
           column(block.column - halo + group.column), moments(moment_rows + MOMENTS_AT::offset(group)),
           partials(partial_rows + PARTIALS_AT::offset(group)),
           saved_first((static_cast<long long>(block.plane) * params.height + first_row) * params.saved_pitch + column),
           map_columns(column, params.map_left, params.map_right),
           owned_columns(column, max(block.column, params.map_left), min(block.column + out_columns, params.map_right)),
-          weights(params, block.plane, column) {}
+          weights(params, block.plane, first_row + first_stage * STAGE_ROWS, column) {}
 
     __device__ __forceinline__ void step(int stage, int buffer) {
         const MapPixels group{p, strip.plane, first_row + stage * STAGE_ROWS, column};
@@ -95,21 +96,18 @@ struct MapGroups {
             const float zeros[GROUP] = {};
 #pragma unroll
             for (int i = 0; i < PARTIALS<GRADS>; i++) store_group(partials + i * PARTIALS_AT::PLANE, zeros);
+            weights.next_stage();
             return;
         }
         const float* from = moments + buffer * MOMENTS * MOMENTS_AT::PLANE;
         float m[MOMENTS][GROUP];
         horizontal_variance(from, from + 2 * MOMENTS_AT::PLANE, p, m[0], m[2]);
-        horizontal_variance(from + MOMENTS_AT::PLANE, from + 3 * MOMENTS_AT::PLANE, p, m[1], m[3]);
-
-        // Asked for here, where registers are free again, they are there when SSIM is.
         float weight[GROUP];
-        if constexpr (MEAN == Mean::WEIGHTED) {
-            bool in_map[GROUP];
-#pragma unroll
-            for (int i = 0; i < GROUP; i++) in_map[i] = row_in_map && map_columns.contains(i);
-            weights.load_row(group.row, in_map, weight);
-        }
+        if constexpr (MEAN == Mean::WEIGHTED && KEEP == Keep::NOTHING) load_weights(group, weight);
+        horizontal_variance(from + MOMENTS_AT::PLANE, from + 3 * MOMENTS_AT::PLANE, p, m[1], m[3]);
+        // Not before: fssim_loss_and_grad_masked has no registers to spare. They come from L2, where their sum was taken.
+        if constexpr (MEAN == Mean::WEIGHTED && KEEP != Keep::NOTHING) load_weights(group, weight);
+
         const bool row_owned = in_range(group.row, strip.row, strip.row_end);
         float dissimilarity[GROUP];
         float partial[PARTIALS<GRADS>][GROUP];
@@ -122,19 +120,37 @@ struct MapGroups {
             partial[2][i] = pixel.pv;
             if constexpr (GRADS == 2) partial[3][i] = pixel.mean_u + pixel.mean_v;
         }
-        if constexpr (MEAN == Mean::WEIGHTED) weigh(weight, dissimilarity);
-        if (row_in_map && row_owned) {
-            if (KEEP != Keep::IN_SHARED && MEAN == Mean::WEIGHTED) sums.weight.add(owned_total(weight));
-            take_value(group, dissimilarity, weight);
-        }
-        if constexpr (MEAN == Mean::WEIGHTED && KEEP != Keep::NOTHING) {
-            if (KEEP == Keep::IN_SHARED && p.upstream_mode == UPSTREAM_MAP) weigh_upstream(group, weight);
-            weigh(weight, has_zeros(weight), partial);
+        if constexpr (MEAN == Mean::WEIGHTED && KEEP == Keep::NOTHING) {
+            convert_weights(weights.mask, weight);
+            hide(weight, dissimilarity);
+            sums.weight.add((weight[0] + weight[1]) + (weight[2] + weight[3]));
+            sums.dissimilarity.add(weighted_sum(weight, dissimilarity));
+            if (p.map != nullptr && row_in_map && row_owned) write_weighted_map(group, dissimilarity, weight);
         }
         if constexpr (MEAN == Mean::WEIGHTED && KEEP == Keep::IN_SHARED) {
+            convert_weights(weights.mask, weight);
+            if (has_zeros(weight)) {
+                hide(weight, dissimilarity);
+#pragma unroll
+                for (int i = 0; i < PARTIALS<GRADS>; i++) hide(weight, partial[i]);
+            }
+            if (row_owned) {
+                sums.dissimilarity.add(owned_weighted_sum(weight, dissimilarity));
+                if (p.map != nullptr) write_weighted_map(group, dissimilarity, weight);
+            }
+        }
+        if constexpr (MEAN == Mean::PLAIN) {
+            if (row_in_map && row_owned) take_value(group, dissimilarity);
+        }
+        if constexpr (MEAN == Mean::WEIGHTED && KEEP == Keep::IN_SHARED) {
+            if (p.upstream_mode == UPSTREAM_MAP) weigh_upstream(group, weight);
             // Outside the map there is no weight.
 #pragma unroll
-            for (int i = 0; i < PARTIALS<GRADS>; i++) store_group(partials + i * PARTIALS_AT::PLANE, partial[i]);
+            for (int i = 0; i < PARTIALS<GRADS>; i++) {
+#pragma unroll
+                for (int j = 0; j < GROUP; j++) partial[i][j] *= weight[j];
+                store_group(partials + i * PARTIALS_AT::PLANE, partial[i]);
+            }
         }
         if constexpr (MEAN == Mean::PLAIN && KEEP == Keep::IN_SHARED) {
             if (p.upstream_mode == UPSTREAM_MAP) apply_upstream(group, partial);
@@ -152,6 +168,16 @@ struct MapGroups {
         }
     }
 
+    // Starts loading the weights of the group; of what is not wanted there is none. For a sum alone that is all but the
+    // pixels that the block owns.
+    __device__ __forceinline__ void load_weights(const MapPixels& group, float (&bits)[GROUP]) {
+        const ColumnRange& columns = KEEP == Keep::NOTHING ? owned_columns : map_columns;
+        const bool row = KEEP == Keep::NOTHING ? group.row_in_map() && in_range(group.row, strip.row, strip.row_end)
+                                               : group.row_in_map();
+        weights.load_row(row && columns.all, [&](int i) { return row && columns.contains(i); }, bits);
+        weights.next_stage();
+    }
+
     // The sum over the columns that this block owns.
     __device__ __forceinline__ float owned_total(const float (&value)[GROUP]) const {
         float total = (value[0] + value[1]) + (value[2] + value[3]);
@@ -163,16 +189,36 @@ struct MapGroups {
         return total;
     }
 
-    // `dissimilarity`: times the weights, if there are some.
-    __device__ __forceinline__ void take_value(const MapPixels& group, const float (&dissimilarity)[GROUP],
-                                               const float (&weight)[GROUP]) {
+    __device__ __forceinline__ void take_value(const MapPixels& group, const float (&dissimilarity)[GROUP]) {
         sums.dissimilarity.add(owned_total(dissimilarity));
         if (p.map == nullptr) return;
 #pragma unroll
         for (int i = 0; i < GROUP; i++) {
-            const float base = MEAN == Mean::WEIGHTED ? weight[i] * p.map_base : p.map_base;
+            const float base = p.map_base;
             if (owned_columns.contains(i)) p.map[group.map_offset(i)] = fmaf(-p.map_scale, dissimilarity[i], base);
         }
+    }
+
+    // The weighted sum over the columns that this block owns. What has no weight is hidden.
+    __device__ __forceinline__ float owned_weighted_sum(const float (&weight)[GROUP],
+                                                        const float (&value)[GROUP]) const {
+        float total = weighted_sum(weight, value);
+        if (!owned_columns.all) {
+            total = 0.0f;
+#pragma unroll
+            for (int i = 0; i < GROUP; i++)
+                if (owned_columns.contains(i)) total = fmaf(weight[i], value[i], total);
+        }
+        return total;
+    }
+
+    // The map's pixels that this block owns, times their weights. What has none is hidden.
+    __device__ __forceinline__ void write_weighted_map(const MapPixels& group, const float (&dissimilarity)[GROUP],
+                                                       const float (&weight)[GROUP]) const {
+#pragma unroll
+        for (int i = 0; i < GROUP; i++)
+            if (owned_columns.contains(i))
+                p.map[group.map_offset(i)] = weight[i] * fmaf(-p.map_scale, dissimilarity[i], p.map_base);
     }
 
     // Multiplies the weights by the upstream gradient of their pixels.

@@ -17,25 +17,22 @@ __device__ __forceinline__ bool has_zeros(const float (&weight)[COUNT]) {
     return zeros;
 }
 
-// The products of weights and the values of some planes, as above. zeros: has_zeros(weight), which is rarely so.
-template <int PLANES, int COUNT>
-__device__ __forceinline__ void weigh(const float (&weight)[COUNT], bool zeros, float (&value)[PLANES][COUNT]) {
-    if (zeros) {
+// Makes values without weight 0, whatever they are, so that their products with the weights are.
+template <int COUNT>
+__device__ __forceinline__ void hide(const float (&weight)[COUNT], float (&value)[COUNT]) {
 #pragma unroll
-        for (int k = 0; k < PLANES; k++)
-#pragma unroll
-            for (int i = 0; i < COUNT; i++) value[k][i] = weight[i] == 0.0f ? 0.0f : value[k][i];
-    }
-#pragma unroll
-    for (int k = 0; k < PLANES; k++)
-#pragma unroll
-        for (int i = 0; i < COUNT; i++) value[k][i] *= weight[i];
+    for (int i = 0; i < COUNT; i++) value[i] = weight[i] == 0.0f ? 0.0f : value[i];
 }
 
 template <int COUNT>
 __device__ __forceinline__ void weigh(const float (&weight)[COUNT], float (&value)[COUNT]) {
 #pragma unroll
     for (int i = 0; i < COUNT; i++) value[i] = weighted(weight[i], value[i]);
+}
+
+// The weighted sum of QUAD values, none of them hidden.
+__device__ __forceinline__ float weighted_sum(const float (&weight)[QUAD], const float (&value)[QUAD]) {
+    return fmaf(weight[0], value[0], weight[1] * value[1]) + fmaf(weight[2], value[2], weight[3] * value[3]);
 }
 
 // The weight that an element's bits stand for.
@@ -58,19 +55,56 @@ __device__ __forceinline__ void load_weight_bits(const Image& mask, const char* 
         load_bits<unsigned>(first, stride, wanted, bits);
 }
 
-// Makes weights of bits.
+// The same for neighbours in a row; wanted(i) says which. all: all are wanted, which is nearly always so.
+template <int COUNT, typename WANTED>
+__device__ __forceinline__ void load_row_of_weights(const Image& mask, const char* first, bool all, WANTED wanted,
+                                                    float (&bits)[COUNT]) {
+    const bool bytes = mask.element == ELEMENT_U8;
+    if (all && mask.stride_w == mask.element_bytes) {
+#pragma unroll
+        for (int i = 0; i < COUNT; i++)
+            bits[i] = bytes ? load_bits<unsigned char>(first + i) : load_bits<unsigned>(first + 4 * i);
+        return;
+    }
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) {
+        const char* const weight = first + i * mask.stride_w;
+        bits[i] = 0.0f;
+        if (wanted(i)) bits[i] = bytes ? load_bits<unsigned char>(weight) : load_bits<unsigned>(weight);
+    }
+}
+
+// Makes weights of bits. Late: the loads are waited for here.
 template <int COUNT>
 __device__ __forceinline__ void convert_weights(const Image& mask, float (&bits)[COUNT]) {
-    if (mask.element != ELEMENT_U8) return;
 #pragma unroll
     for (int i = 0; i < COUNT; i++) bits[i] = weight_of_bits(mask, bits[i]);
 }
 
-template <int COUNT>
-__device__ __forceinline__ void load_weights(const Image& mask, const char* first, long long stride,
-                                             const bool (&wanted)[COUNT], float (&weight)[COUNT]) {
-    load_weight_bits(mask, first, stride, wanted, weight);
-    convert_weights(mask, weight);
+// The sum of a value over a warp, the same bits in all of its threads.
+__device__ __forceinline__ double warp_sum(double value) {
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffffu, value, offset);
+    return value;
+}
+
+// The sum of every STEP-th of `count` numbers, of which AT_ONCE are loaded together.
+template <int STEP, int AT_ONCE>
+__device__ __forceinline__ double strided_sum(const double* values, long long first, long long count) {
+    double total = 0.0;
+    for (long long i = first; i < count; i += AT_ONCE * STEP) {
+        double value[AT_ONCE];
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) value[k] = i + k * STEP < count ? values[i + k * STEP] : 0.0;
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) total += value[k];
+    }
+    return total;
+}
+
+// The total of the parts of a sum of weights, the same bits in every warp that asks for it.
+__device__ __forceinline__ double total_weight(const double* parts, int count) {
+    return warp_sum(strided_sum<32, WEIGHT_PARTS / 32>(parts, threadIdx.x % 32, count));
 }
 
 // A factor divided by the sum of weights. Where there is no weight nothing is compared, and nothing is left of it.

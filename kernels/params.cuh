@@ -68,10 +68,13 @@ struct StripParams {
     float map_scale;
     float taps[WINDOW_TAPS];
     float tap_tails[WINDOW_TAPS - 1];    // tap_tails[k] = taps[k + 1] + ... + taps[WINDOW_TAPS - 1]
-    Image mask;                          // weights of the pixels, for kernels that take a weighted mean
-    const double* totals;                // their sums, which gradients are divided by; NULL: of a map
-    Image grad2;                         // gradient of img2, for kernels that make both
-    float grad_scale2;                   // what grad_scale is to `grad`
+    int weight_parts;
+    Image mask;    // weights of the pixels, for kernels that take a weighted mean
+    const double*
+        weight_sums;      // [groups][2][weight_parts]: parts of the sums of the weights over the map, and over all
+                          // pixels, which gradients are divided by; NULL: they are not
+    Image grad2;          // gradient of img2, for kernels that make both
+    float grad_scale2;    // what grad_scale is to `grad`
 };
 
 // One launch of the reduction: block g writes out[g] = base - scale * sum of partials[g * per_group ...].
@@ -137,17 +140,23 @@ struct GeneralParams {
     float taps[MAX_TAPS];
 };
 
-// One launch of fssim_general_weights. Block b sums GENERAL_ROWS rows of WEIGHT_COLUMNS columns of plane first_plane +
-// b / chunks of the mask: column chunk b % chunks % column_chunks, row chunk b % chunks / column_chunks.
+// One launch of fssim_general_weights. A sum is that of `planes` planes of the mask, a plane being `tiles` tiles of
+// WEIGHT_ROWS x WEIGHT_COLUMNS. Block b is part b % parts of sum first_sum + b / parts, and that adds up every tile_parts-th
+// tile, from part % tile_parts on, of every plane_parts-th plane, from part / tile_parts on.
 struct WeightParams {
     Image mask;
-    double* sums;          // [planes][chunks]: over the map
-    double* pixel_sums;    // the same over all pixels
-    int first_plane;
-    int channels;    // of the mask: 1 if all of an image share one
+    double* sums;      // [groups][2][parts]: of the weights over the map, and over all pixels
+    double repeats;    // planes of a group with the same weights
+    int first_sum;
+    int groups_per_sum;    // groups with the same weights
+    int planes;
+    int tiles;
+    int plane_parts;
+    Divisor parts;    // plane_parts * tile_parts
+    Divisor tile_parts;
+    Divisor column_tiles;
+    Divisor channels;    // of the mask: 1 if all of an image share one
     int width;
-    int chunks;
-    int column_chunks;
     int own_begin;
     int own_end;
     int map_top;
@@ -156,26 +165,24 @@ struct WeightParams {
     int map_right;
 };
 
-// One launch of fssim_general_totals: block g adds up sums[g / groups_per_sum * per_sum ...] and multiplies by `repeats`.
+// One launch of fssim_general_totals: block g adds up totals[g][i] = sums[g][i][0] + ... for both i.
 struct TotalParams {
-    const double* sums;
-    const double* pixel_sums;
-    double* totals;    // [groups][2]: the weights of the map and of the pixels
-    long long per_sum;
-    long long groups_per_sum;    // groups with the same weights
-    double repeats;              // planes of a group with the same weights
+    const double* sums;    // [groups][2][parts], of fssim_general_weights
+    double* totals;        // [groups][2]: the weights of the map and of the pixels
+    int parts;
 };
 
 // One launch of fssim_general_reduce: block g adds up sums[g * per_group ...].
 struct GeneralReduceParams {
     const double* sums;
     const double* pixel_sums;     // NULL: no loss
-    const double* weight_sums;    // NULL, or of the weights of the map, which its sums are divided by
-    const double* totals;         // NULL, or [groups][2]: the weights of the map and of the pixels
+    const double* map_weights;    // NULL, or of the weights of the map, which its sums are divided by
+    const double* weight_sums;    // NULL, or [groups][2][weight_parts]: of the weights of the map and of the pixels
     float* out;
     long long per_group;
-    double divisor;       // what sums are divided by; 0: the totals
-    double map_weight;    // without totals: the pixels of the map, and what its sums are divided by
+    int weight_parts;
+    double divisor;       // what sums are divided by; 0: the sums of the weights
+    double map_weight;    // without weights: the pixels of the map, and what its sums are divided by
     double map_total;
     double pixel_total;
     double pixel_unit;    // multiplied onto the pixel losses

@@ -34,7 +34,7 @@ struct PixelColumns {
           row(strip.row - halo),
           inside(static_cast<unsigned>(strip.column - halo + t) < static_cast<unsigned>(params.width)),
           owned(in_range(t, halo, halo + out_columns)), x{}, y{},
-          weights(params, strip.plane, strip.column - halo + t) {
+          weights(params, strip.plane, strip.row - halo, strip.column - halo + t) {
         fetch();
         u.clear();
         v.clear();
@@ -84,7 +84,9 @@ struct PixelColumns {
 #pragma unroll
             for (int j = 0; j < STAGE_ROWS; j++) has_weight[j] = own[j] && inside;
             float weight[STAGE_ROWS];
-            weights.load_column(row - STAGE_ROWS, has_weight, weight);
+            weights.load_column(has_weight, weight);
+            weights.next_stage();
+            convert_weights(weights.mask, weight);
             weigh(weight, pixel);
         }
         loss.add(pixel, own);

@@ -15,6 +15,7 @@
 // map_groups, partial_columns, gradient_groups; the kernels put them together.
 #pragma once
 
+#include "division.cuh"
 #include "mask.cuh"
 
 constexpr int T = STRIP_THREADS;
@@ -33,22 +34,6 @@ static_assert(ROW_PITCH % 4 == 0, "rows must start at multiples of 16 bytes");
 
 // The first stage in which a vertical filter has an output: it needs HALO rows first.
 constexpr int FIRST_STAGE = HALO / STAGE_ROWS;
-
-// A number that is not negative, divided.
-struct Division {
-    int quotient;
-    int remainder;
-
-    // The product with the reciprocal is less than 1 below the quotient, so the estimate is that or one less.
-    __device__ __forceinline__ Division(int number, const Divisor& by)
-        : quotient(static_cast<int>(__umulhi(static_cast<unsigned>(number), by.reciprocal))),
-          remainder(number - quotient * by.value) {
-        if (remainder >= by.value) {
-            quotient++;
-            remainder -= by.value;
-        }
-    }
-};
 
 // Where a block works.
 struct Strip {
@@ -81,49 +66,54 @@ __device__ __forceinline__ char* pixel_address(const Image& image, const StripPa
     return image.data + (offset + row * image.stride_h + column * image.stride_w);
 }
 
-// Weights of a thread's pixels, if it wants any.
+// Weights of a thread's pixels, if it wants any. They move down the mask stage by stage.
 template <bool WANTED>
 struct PixelWeights {
     const Image& mask;
-    const char* column;    // of the first pixel, in row 0
+    const char* first;    // of the stage
 
-    __device__ __forceinline__ PixelWeights(const StripParams& p, int plane, int first_column)
-        : mask(p.mask), column(address(p, plane, first_column)) {}
+    __device__ __forceinline__ PixelWeights(const StripParams& p, int plane, int row, int column)
+        : mask(p.mask), first(address(p, plane, row, column)) {}
 
     // pixel_address() here makes fssim_loss_and_grad_masked spill on sm_90 and sm_120.
-    static __device__ __forceinline__ const char* address(const StripParams& p, int plane, int first_column) {
+    static __device__ __forceinline__ const char* address(const StripParams& p, int plane, int row, int column) {
         const int channels = p.channels.value;
         return p.mask.data + (plane / channels * p.mask.stride_n + plane % channels * p.mask.stride_c +
-                              first_column * p.mask.stride_w);
+                              row * p.mask.stride_h + column * p.mask.stride_w);
     }
 
     // Without pixels until begin().
-    explicit __device__ __forceinline__ PixelWeights(const StripParams& p) : mask(p.mask), column(nullptr) {}
+    explicit __device__ __forceinline__ PixelWeights(const StripParams& p) : mask(p.mask), first(nullptr) {}
 
-    __device__ __forceinline__ void begin(const StripParams& p, int plane, int first_column) {
-        column = address(p, plane, first_column);
+    __device__ __forceinline__ void begin(const StripParams& p, int plane, int row, int column) {
+        first = address(p, plane, row, column);
     }
 
-    __device__ __forceinline__ float load(int row) const { return load_weight(mask, column + row * mask.stride_h); }
+    __device__ __forceinline__ void next_stage() { first += STAGE_ROWS * mask.stride_h; }
 
-    // Those of the wanted pixels of a group, and 0.
-    template <int COUNT>
-    __device__ __forceinline__ void load_row(int row, const bool (&wanted)[COUNT], float (&weight)[COUNT]) const {
-        load_weights(mask, column + row * mask.stride_h, mask.stride_w, wanted, weight);
+    __device__ __forceinline__ float load(int rows_below) const {
+        return load_weight(mask, first + rows_below * mask.stride_h);
     }
 
-    // The same of a column from a row on.
+    // Bits of those of the wanted pixels of a group, and 0, for convert_weights().
+    template <int COUNT, typename WANTED_COLUMN>
+    __device__ __forceinline__ void load_row(bool all, WANTED_COLUMN wanted, float (&bits)[COUNT]) const {
+        load_row_of_weights(mask, first, all, wanted, bits);
+    }
+
+    // The same of a column.
     template <int COUNT>
-    __device__ __forceinline__ void load_column(int row, const bool (&wanted)[COUNT], float (&weight)[COUNT]) const {
-        load_weights(mask, column + row * mask.stride_h, mask.stride_h, wanted, weight);
+    __device__ __forceinline__ void load_column(const bool (&wanted)[COUNT], float (&bits)[COUNT]) const {
+        load_weight_bits(mask, first, mask.stride_h, wanted, bits);
     }
 };
 
 template <>
 struct PixelWeights<false> {
-    __device__ __forceinline__ PixelWeights(const StripParams&, int, int) {}
+    __device__ __forceinline__ PixelWeights(const StripParams&, int, int, int) {}
     explicit __device__ __forceinline__ PixelWeights(const StripParams&) {}
-    __device__ __forceinline__ void begin(const StripParams&, int, int) {}
+    __device__ __forceinline__ void begin(const StripParams&, int, int, int) {}
+    __device__ __forceinline__ void next_stage() {}
 };
 
 // Transposed FIR: push() takes the sample of row r and returns the filtered sample of row r - RADIUS.

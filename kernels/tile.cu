@@ -96,11 +96,11 @@ __device__ __forceinline__ void load_pixels(const StripParams& p, const Strip& t
         float derivative[TILE::LOADS];
         compare(y, p, pixel, derivative);
         const bool own_column = in_range(column, tile.column, min(tile.column + TILE_COLUMNS, p.width));
-        const PixelWeights<MEAN == Mean::WEIGHTED> weights(p, tile.plane, column);
+        const PixelWeights<MEAN == Mean::WEIGHTED> weights(p, tile.plane, first_row, column);
 #pragma unroll
         for (int k = 0; k < TILE::LOADS; k++) {
             if (!own_column || !in_range(first_row + k * STEP, tile.row, tile.row_end)) continue;
-            if constexpr (MEAN == Mean::WEIGHTED) pixel[k] = weighted(weights.load(first_row + k * STEP), pixel[k]);
+            if constexpr (MEAN == Mean::WEIGHTED) pixel[k] = weighted(weights.load(k * STEP), pixel[k]);
             loss.sum.add(pixel[k]);
         }
     }
@@ -164,7 +164,7 @@ __device__ __forceinline__ MapSums tile_map(const StripParams& p, const Strip& t
     const GroupPlace place{static_cast<int>(threadIdx.x) / TILE::MAP_GROUPS,
                            static_cast<int>(threadIdx.x) % TILE::MAP_GROUPS * GROUP};
     MapGroups<KEEP, typename TILE::Moments, typename TILE::Partials, MEAN> map(
-        p, tile, TILE_COLUMNS, TILE::MAP_HALO, tile.row - TILE::MAP_HALO, place, moments, pixels);
+        p, tile, TILE_COLUMNS, TILE::MAP_HALO, tile.row - TILE::MAP_HALO, 0, place, moments, pixels);
     if (place.row < TILE::MAP_ROWS) map.step(0, 0);
     return map.sums;
 }

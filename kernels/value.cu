@@ -16,7 +16,7 @@ __device__ __forceinline__ void value(const StripParams& p) {
     PixelColumns<ELEMENTS, LOSS, MEAN> pixels(p, strip, STRIP_COLUMNS, RADIUS, threadIdx.x, moments);
     // What is saved serves both gradients.
     MapGroups<KEEP, StripRows, StripPartials, MEAN, KEEP == Keep::SAVED ? 2 : 1> map(
-        p, strip, STRIP_COLUMNS, 0, strip.row - HALO, strip_group(threadIdx.x), moments, nullptr);
+        p, strip, STRIP_COLUMNS, 0, strip.row - HALO, FIRST_STAGE, strip_group(threadIdx.x), moments, nullptr);
     for (int stage = 0; stage < stages; stage++) {
         pixels.step(stage & 1);
         __syncthreads();

@@ -30,7 +30,7 @@ __device__ __forceinline__ void value_and_grad(const StripParams& p) {
     PixelColumns<ELEMENTS, false> pixels(p, strip, FUSED_STRIP_COLUMNS, HALO, threadIdx.x, moments);
     const GroupPlace place = strip_group(threadIdx.x);
     MapGroups<Keep::IN_SHARED, StripRows, StripPartials, MEAN, GRADS> map(
-        p, strip, FUSED_STRIP_COLUMNS, RADIUS, strip.row - RADIUS - HALO, place, moments, partial_rows);
+        p, strip, FUSED_STRIP_COLUMNS, RADIUS, strip.row - RADIUS - HALO, FIRST_STAGE, place, moments, partial_rows);
     SharedPartialColumns<GRADS> partials(p, threadIdx.x, partial_rows, filtered);
     GradientGroups<ELEMENTS, StripRows, LOSS, MEAN, GRADS> gradient(
         p, strip, FUSED_STRIP_COLUMNS, strip.row - 2 * HALO + FIRST_STAGE * STAGE_ROWS, place, filtered);

@@ -157,11 +157,11 @@ impl Cut {
 }
 
 /// Bytes of workspace that any call of this problem needs on any device: two partial sums, those of a loss, for each block of
-/// the finest cut, and the sums of a mask. Tiles are many enough for the partial sums of a mask as well.
+/// the finest cut, and the sums of a mask.
 pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
     let strips = problem.shape.w.div_ceil(FUSED_STRIP_COLUMNS.min(STRIP_COLUMNS) as usize);
     let blocks = (strips * problem.owned_rows.1.div_ceil(MIN_CHUNK_ROWS)).max(Cut::tiles(problem).blocks());
-    weights::total_bytes(problem) + 2 * problem.shape.planes() * blocks * size_of::<f64>()
+    weights::sum_bytes(problem) + 2 * problem.shape.planes() * blocks * size_of::<f64>()
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ kernels! {
     GeneralMap: c"fssim_general_map", GENERAL_THREADS, 0, GeneralMap;
     GeneralMapNormalized: c"fssim_general_map_normalized", GENERAL_THREADS, 0, GeneralMapNormalized;
     GeneralGradient: c"fssim_general_gradient", GENERAL_THREADS, 0, GeneralGradient;
-    GeneralWeights: c"fssim_general_weights", GENERAL_THREADS, 0, GeneralWeights;
+    GeneralWeights: c"fssim_general_weights", WEIGHT_THREADS, 0, GeneralWeights;
     GeneralTotals: c"fssim_general_totals", REDUCE_THREADS, 0, GeneralTotals;
     GeneralReduce: c"fssim_general_reduce", REDUCE_THREADS, 0, GeneralReduce;
 }

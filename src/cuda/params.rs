@@ -79,8 +79,9 @@ pub(crate) struct StripParams {
     pub map_scale: f32,
     pub taps: [f32; WINDOW_TAPS as usize],
     pub tap_tails: [f32; WINDOW_TAPS as usize - 1],
+    pub weight_parts: i32,
     pub mask: Image,
-    pub totals: DevicePtr,
+    pub weight_sums: DevicePtr,
     pub grad2: Image,
     pub grad_scale2: f32,
 }
@@ -156,12 +157,17 @@ pub(crate) struct GeneralParams {
 pub(crate) struct WeightParams {
     pub mask: Image,
     pub sums: DevicePtr,
-    pub pixel_sums: DevicePtr,
-    pub first_plane: i32,
-    pub channels: i32,
+    pub repeats: f64,
+    pub first_sum: i32,
+    pub groups_per_sum: i32,
+    pub planes: i32,
+    pub tiles: i32,
+    pub plane_parts: i32,
+    pub parts: Divisor,
+    pub tile_parts: Divisor,
+    pub column_tiles: Divisor,
+    pub channels: Divisor,
     pub width: i32,
-    pub chunks: i32,
-    pub column_chunks: i32,
     pub own_begin: i32,
     pub own_end: i32,
     pub map_top: i32,
@@ -175,11 +181,8 @@ pub(crate) struct WeightParams {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct TotalParams {
     pub sums: DevicePtr,
-    pub pixel_sums: DevicePtr,
     pub totals: DevicePtr,
-    pub per_sum: i64,
-    pub groups_per_sum: i64,
-    pub repeats: f64,
+    pub parts: i32,
 }
 
 /// `GeneralReduceParams` of `kernels/params.cuh`.
@@ -188,10 +191,11 @@ pub(crate) struct TotalParams {
 pub(crate) struct GeneralReduceParams {
     pub sums: DevicePtr,
     pub pixel_sums: DevicePtr,
+    pub map_weights: DevicePtr,
     pub weight_sums: DevicePtr,
-    pub totals: DevicePtr,
     pub out: DevicePtr,
     pub per_group: i64,
+    pub weight_parts: i32,
     pub divisor: f64,
     pub map_weight: f64,
     pub map_total: f64,
@@ -305,7 +309,7 @@ mod tests {
                 second_partials, first_plane, channels, height, width, own_begin, own_end, map_top, map_left, map_bottom, map_right,
                 map_rows, strips, chunks, chunk_rows, saved_pitch, upstream_mode, planes_per_group, pixel_mode, pixel_loss, scale1, scale2, two_c1,
                 two_c2, origin_squares, bright, grad_scale, pixel_grad_scale, map_base, map_scale, taps, tap_tails,
-                mask, totals, grad2, grad_scale2,
+                weight_parts, mask, weight_sums, grad2, grad_scale2,
             }
             ReduceParams { partials, out, per_group, base, scale }
             GeneralParams {
@@ -316,13 +320,13 @@ mod tests {
                 pixel_factor, image_factor1, image_factor2, pixel_scale1, pixel_scale2, taps,
             }
             WeightParams {
-                mask, sums, pixel_sums, first_plane, channels, width, chunks, column_chunks, own_begin, own_end, map_top, map_left,
-                map_bottom, map_right,
+                mask, sums, repeats, first_sum, groups_per_sum, planes, tiles, plane_parts, parts, tile_parts, column_tiles,
+                channels, width, own_begin, own_end, map_top, map_left, map_bottom, map_right,
             }
-            TotalParams { sums, pixel_sums, totals, per_sum, groups_per_sum, repeats }
+            TotalParams { sums, totals, parts }
             GeneralReduceParams {
-                sums, pixel_sums, weight_sums, totals, out, per_group, divisor, map_weight, map_total, pixel_total,
-                pixel_unit, base, scale, lambda,
+                sums, pixel_sums, map_weights, weight_sums, out, per_group, weight_parts, divisor, map_weight, map_total,
+                pixel_total, pixel_unit, base, scale, lambda,
             }
         };
         assert_eq!(here, kernels);

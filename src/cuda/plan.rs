@@ -4,7 +4,7 @@ use super::cut::{Cut, Family};
 use super::kernel::Kernel;
 use super::params::{Divisor, GeneralReduceParams, Image, Params, ReduceParams, StripParams};
 use super::pixels::{pair_of, pixel_mode};
-use super::weights::{self, divides_by_totals, total_bytes, weights_mean};
+use super::weights::{self, divides_by_sums, sum_bytes, weights_mean};
 use super::{DevicePtr, Inputs, Operation, general};
 use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
@@ -79,7 +79,7 @@ pub(crate) fn plan(
     let launches = Vec::with_capacity(4);
     let mut planner = Planner { problem, inputs, workspace, device, family, loss, output, launches };
     if weights_mean(problem) && problem.reduction != Reduction::Map && !matches!(operation, Operation::Forward { .. }) {
-        planner.weights();
+        weights::push_launches(&mut planner.launches, problem, inputs, workspace);
     }
     match *operation {
         Operation::Forward { ssim, .. } => {
@@ -191,8 +191,9 @@ impl Planner<'_> {
             map_scale: self.output.scale() as f32,
             taps,
             tap_tails: tap_tails(&taps),
+            weight_parts: weights::parts(self.problem) as i32,
             mask: weights::mask(self.problem, self.inputs),
-            totals: if divides_by_totals(self.problem) { self.workspace } else { DevicePtr::NULL },
+            weight_sums: if divides_by_sums(self.problem) { self.workspace } else { DevicePtr::NULL },
             grad2: image(DevicePtr::NULL, self.problem.grad_img2, Dtype::F32),
             grad_scale2: 0.0,
         }
@@ -232,7 +233,7 @@ impl Planner<'_> {
             _ => UPSTREAM_GROUP,
         };
         // What a mask weights is divided by its sums on the device.
-        let known = !divides_by_totals(self.problem);
+        let known = !divides_by_sums(self.problem);
         let [mean, pixel_mean] =
             if known { [self.problem.mean_factor(), self.problem.pixel_factor()] } else { [1.0; 2] };
         StripParams {
@@ -341,10 +342,11 @@ impl Planner<'_> {
                     Params::GeneralReduce(GeneralReduceParams {
                         sums: self.partials(),
                         pixel_sums: if loss.is_some() { second } else { DevicePtr::NULL },
-                        weight_sums: if adds_weights { second } else { DevicePtr::NULL },
-                        totals: if weighted && !adds_weights { self.workspace } else { DevicePtr::NULL },
+                        map_weights: if adds_weights { second } else { DevicePtr::NULL },
+                        weight_sums: if weighted && !adds_weights { self.workspace } else { DevicePtr::NULL },
                         out: value,
                         per_group: per_group as i64,
+                        weight_parts: weights::parts(self.problem) as i32,
                         divisor: self.problem.shard.and_then(|shard| shard.divisor).unwrap_or(0.0),
                         map_weight: self.group_pixels(),
                         map_total: 1.0 / self.problem.mean_factor(),
@@ -369,19 +371,9 @@ impl Planner<'_> {
         });
     }
 
-    /// Adds up the weights of the mask. Their totals lie at the start of the workspace, their sums where those of the map will.
-    fn weights(&mut self) {
-        let memory = weights::Memory {
-            sums: self.partials(),
-            pixel_sums: self.second_partials(weights::blocks_per_plane(self.problem)),
-            totals: self.workspace,
-        };
-        weights::push_launches(&mut self.launches, self.problem, self.inputs, memory);
-    }
-
-    /// Where the sums of the map begin: behind the totals of a mask.
+    /// Where the sums of the map begin: behind those of a mask.
     fn partials(&self) -> DevicePtr {
-        DevicePtr(self.workspace.0 + total_bytes(self.problem) as u64)
+        DevicePtr(self.workspace.0 + sum_bytes(self.problem) as u64)
     }
 
     /// Where the second sums begin, those of pixel losses or of weights: behind those of the map.

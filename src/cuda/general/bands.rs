@@ -2,7 +2,7 @@
 
 use crate::cuda::DevicePtr;
 use crate::cuda::plan::MAX_GRID;
-use crate::cuda::weights::total_bytes;
+use crate::cuda::weights::{sum_bytes, total_bytes};
 use crate::geometry::*;
 use crate::problem::Problem;
 
@@ -91,7 +91,9 @@ pub(super) struct Memory {
     pub(super) sums: DevicePtr,
     /// The same of the pixel losses.
     pub(super) pixel_sums: DevicePtr,
-    /// Two sums of weights for each group of planes.
+    /// Parts of two sums of weights for each group of planes.
+    pub(super) weight_sums: DevicePtr,
+    /// Those sums.
     pub(super) totals: DevicePtr,
     /// The partial planes of one launch.
     pub(super) planes: DevicePtr,
@@ -111,8 +113,9 @@ impl Memory {
             start
         };
         let (sums, pixel_sums) = (part(sums), part(sums));
-        let (totals, planes) = (part(total_bytes(problem)), part(floats * size_of::<f32>()));
-        Memory { sums, pixel_sums, totals, planes, end }
+        let (weight_sums, totals) = (part(sum_bytes(problem)), part(total_bytes(problem)));
+        let planes = part(floats * size_of::<f32>());
+        Memory { sums, pixel_sums, weight_sums, totals, planes, end }
     }
 }
 

@@ -9,9 +9,9 @@ mod bands;
 mod tests;
 
 use super::kernel::Kernel;
-use super::params::{GeneralParams, GeneralReduceParams, Params};
+use super::params::{GeneralParams, GeneralReduceParams, Params, TotalParams};
 use super::plan::{Launch, image};
-use super::weights::{self, divides_by_totals, groups, weights_mean};
+use super::weights::{self, divides_by_sums, groups, weights_mean};
 use super::{DevicePtr, Inputs, Operation};
 use crate::geometry::*;
 use crate::loss::{Loss, PixelLoss};
@@ -65,8 +65,8 @@ impl Planner<'_> {
         let reduces = out != DevicePtr::NULL && problem.reduction != Reduction::Map;
         let mut launches = Vec::with_capacity(8);
         if weights_mean(problem) && problem.reduction != Reduction::Map {
-            let Memory { sums, pixel_sums, totals, .. } = self.memory;
-            weights::push_launches(&mut launches, problem, self.inputs, weights::Memory { sums, pixel_sums, totals });
+            weights::push_launches(&mut launches, problem, self.inputs, self.memory.weight_sums);
+            launches.push(self.total_weights());
         }
         let params = GeneralParams {
             map: if problem.reduction == Reduction::Map { out } else { DevicePtr::NULL },
@@ -97,6 +97,21 @@ impl Planner<'_> {
         launches
     }
 
+    /// The totals of the weights, for every block of the gradient.
+    fn total_weights(&self) -> Launch {
+        Launch {
+            kernel: Kernel::GeneralTotals,
+            grid: groups(self.problem) as u32,
+            block: Kernel::GeneralTotals.threads(),
+            shared_bytes: 0,
+            params: Params::Totals(TotalParams {
+                sums: self.memory.weight_sums,
+                totals: self.memory.totals,
+                parts: weights::parts(self.problem) as i32,
+            }),
+        }
+    }
+
     fn reduction(&self, per_group: usize, out: DevicePtr) -> Launch {
         let (problem, loss) = (self.problem, self.loss);
         let mean = 1.0 / problem.mean_factor();
@@ -108,10 +123,11 @@ impl Planner<'_> {
             params: Params::GeneralReduce(GeneralReduceParams {
                 sums: self.memory.sums,
                 pixel_sums: if loss.is_some() { self.memory.pixel_sums } else { DevicePtr::NULL },
-                weight_sums: DevicePtr::NULL,
-                totals: self.totals(),
+                map_weights: DevicePtr::NULL,
+                weight_sums: self.totals(),
                 out,
                 per_group: per_group as i64,
+                weight_parts: 1,
                 divisor: self.divisor().unwrap_or(0.0),
                 map_weight: (problem.planes_per_group() * problem.map_pixels()) as f64,
                 map_total: mean,
@@ -205,7 +221,7 @@ impl Planner<'_> {
         let present = problem.present();
         let lambda = self.loss.map_or(1.0, |loss| loss.lambda);
         // What a mask weights is divided by sums that only the device knows, unless they are given.
-        let known = !divides_by_totals(problem);
+        let known = !divides_by_sums(problem);
         let factors = if known { [problem.mean_factor(), problem.pixel_factor()] } else { [1.0; 2] };
         let grad = |index: usize, strides| image(self.grads[index], strides, problem.grad_dtypes[index]);
         GeneralParams {
