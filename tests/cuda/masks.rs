@@ -105,6 +105,7 @@ fn of_bytes_and_of_one_channel_for_all() {
     let Some(cuda) = cuda("of_bytes_and_of_one_channel_for_all") else { return };
     masked::bytes_and_one_channel_for_all(&cuda);
     masked::wide_masks(&cuda);
+    masked::large_masks(&cuda);
 }
 
 #[test]

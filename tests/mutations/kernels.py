@@ -231,7 +231,7 @@ EDGES = [
     ),
     Fault(
         "division",
-        "kernels/strip.cuh",
+        "kernels/division.cuh",
         "a quotient stays one too low where the reciprocal was rounded",
         "if (remainder >= by.value) {",
         "if (remainder > by.value) {",
@@ -327,8 +327,8 @@ VALUES = [
         "sum-owned-rows",
         "kernels/map_groups.cuh",
         "rows of the chunks around are added again",
-        "if (row_in_map && row_owned) {",
-        "if (row_in_map) {",
+        "if (row_in_map && row_owned) take_value",
+        "if (row_in_map) take_value",
     ),
     Fault(
         "block-sum-lanes",

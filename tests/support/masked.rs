@@ -605,6 +605,42 @@ pub fn wide_masks(backend: &impl Backend) {
     }
 }
 
+/// Masks that are added up in many parts: by planes, by tiles, in rows and columns that have no SSIM, as floats and as bytes.
+pub fn large_masks(backend: &impl Backend) {
+    for (size, padding) in [
+        ([300, 1, 3, 8], Padding::Same),
+        ([1, 1, 1, 33_000], Padding::Same),
+        ([1, 2, 80, 136], Padding::Valid),
+        ([2, 1, 12, 301], Padding::Valid),
+    ] {
+        let [n, c, h, w] = size;
+        let (x, y) = images(Kind::Noise, size);
+        let mut random = Random::new(7);
+        let bytes: Vec<u8> =
+            x.iter().map(|_| if random.unit() < 0.5 { 0 } else { 1 + (random.unit() * 254.0) as u8 }).collect();
+        let floats: Vec<f32> = bytes.iter().map(|&byte| f32::from(u8::from(byte != 0))).collect();
+        let oracle = Oracle { padding, ..Oracle::new(n, c, h, w) };
+        let of_floats = Call {
+            function: Function::ValueAndGrad,
+            images: [&x, &y],
+            size,
+            options: masked(&oracle, MaskMode::WeightedMean),
+            weights: Weights::Floats(&floats),
+            values: 1,
+            pixels: x.len(),
+        };
+        let mask_layout = fssim_layout { dtype: capi::DTYPE_U8, ..of_floats.options.mask_layout };
+        let options = fssim_options { mask_layout, ..of_floats.options };
+        let of_bytes = Call { options, weights: Weights::Bytes(&bytes), ..of_floats };
+        let [x, y, m] = [&x, &y, &floats].map(|plane| to_f64(plane));
+        let want = oracle.answer_masked(&x, &y, &m, MaskMode::WeightedMean, None);
+        let grads = [&want.grad_img1[..], &want.grad_img2];
+        let got = backend.run(of_floats);
+        compare(&format!("{size:?}"), &got, &want.ssim, grads, VALUE_TOLERANCE);
+        assert_eq!(got, backend.run(of_bytes), "{size:?}: bytes");
+    }
+}
+
 /// The mask's pointer in the options, for a backend's call.
 pub fn with_mask(options: &fssim_options, mask: *const std::ffi::c_void) -> fssim_options {
     fssim_options { mask: if options.mask_mode == 0 { ptr::null() } else { mask }, ..*options }
