@@ -127,7 +127,7 @@ PLAN = [
         "workspace-bytes",
         "src/cuda/cut.rs",
         "the workspace has no room for the sums of pixel losses",
-        "weights::total_bytes(problem) + 2 * problem.shape",
+        "weights::sum_bytes(problem) + 2 * problem.shape",
         "weights::total_bytes(problem) + problem.shape",
     ),
     Fault(

@@ -54,8 +54,8 @@ KERNELS = [
         "general-sum-barrier",
         SHARED,
         "no barrier between the warps' sums and the block's",
-        "shared[threadIdx.x / 32] = value;\n    __syncthreads();",
-        "shared[threadIdx.x / 32] = value;",
+        "    __syncthreads();\n    if (threadIdx.x != 0) return;",
+        "    if (threadIdx.x != 0) return;",
         seeds=SEEDS,
     ),
     Fault(
