@@ -135,6 +135,7 @@ fn the_same_bits_with_any_number_of_threads() {
 fn of_bytes_and_of_one_channel_for_all() {
     masked::bytes_and_one_channel_for_all(&Cpu);
     masked::wide_masks(&Cpu);
+    masked::large_masks(&Cpu);
 }
 
 #[test]
