@@ -86,7 +86,10 @@ struct GradientGroups {
     __device__ __forceinline__ void fetch() {
         if (!active()) return;
         if constexpr (LOSS && MEAN == Mean::WEIGHTED) {
-            weights.load_row(columns == GROUP, [&](int i) { return i < columns; }, weight);
+            bool has_weight[GROUP];
+#pragma unroll
+            for (int i = 0; i < GROUP; i++) has_weight[i] = i < columns;
+            weights.load_row(has_weight, weight);
         }
         if (loads_quads) {
             load_quads<ELEMENTS>(img1, img2, p, x, y);

@@ -174,7 +174,10 @@ struct MapGroups {
         const ColumnRange& columns = KEEP == Keep::NOTHING ? owned_columns : map_columns;
         const bool row = KEEP == Keep::NOTHING ? group.row_in_map() && in_range(group.row, strip.row, strip.row_end)
                                                : group.row_in_map();
-        weights.load_row(row && columns.all, [&](int i) { return row && columns.contains(i); }, bits);
+        bool has_weight[GROUP];
+#pragma unroll
+        for (int i = 0; i < GROUP; i++) has_weight[i] = row && columns.contains(i);
+        weights.load_row(has_weight, bits);
         weights.next_stage();
     }
 

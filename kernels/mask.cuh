@@ -55,25 +55,6 @@ __device__ __forceinline__ void load_weight_bits(const Image& mask, const char* 
         load_bits<unsigned>(first, stride, wanted, bits);
 }
 
-// The same for neighbours in a row; wanted(i) says which. all: all are wanted, which is nearly always so.
-template <int COUNT, typename WANTED>
-__device__ __forceinline__ void load_row_of_weights(const Image& mask, const char* first, bool all, WANTED wanted,
-                                                    float (&bits)[COUNT]) {
-    const bool bytes = mask.element == ELEMENT_U8;
-    if (all && mask.stride_w == mask.element_bytes) {
-#pragma unroll
-        for (int i = 0; i < COUNT; i++)
-            bits[i] = bytes ? load_bits<unsigned char>(first + i) : load_bits<unsigned>(first + 4 * i);
-        return;
-    }
-#pragma unroll
-    for (int i = 0; i < COUNT; i++) {
-        const char* const weight = first + i * mask.stride_w;
-        bits[i] = 0.0f;
-        if (wanted(i)) bits[i] = bytes ? load_bits<unsigned char>(weight) : load_bits<unsigned>(weight);
-    }
-}
-
 // Makes weights of bits. The loads are waited for here, behind the branch: without one ptxas waits much earlier.
 template <int COUNT>
 __device__ __forceinline__ void convert_weights(const Image& mask, float (&bits)[COUNT]) {

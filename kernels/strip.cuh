@@ -96,9 +96,9 @@ struct PixelWeights {
     }
 
     // Bits of those of the wanted pixels of a group, and 0, for convert_weights().
-    template <int COUNT, typename WANTED_COLUMN>
-    __device__ __forceinline__ void load_row(bool all, WANTED_COLUMN wanted, float (&bits)[COUNT]) const {
-        load_row_of_weights(mask, first, all, wanted, bits);
+    template <int COUNT>
+    __device__ __forceinline__ void load_row(const bool (&wanted)[COUNT], float (&bits)[COUNT]) const {
+        load_weight_bits(mask, first, mask.stride_w, wanted, bits);
     }
 
     // The same of a column.

@@ -85,13 +85,6 @@ KERNELS = [
         "if constexpr (LOSS) {",
     ),
     Fault(
-        "masked-adjacent",
-        "kernels/mask.cuh",
-        "columns of a mask that lie apart are read as neighbours",
-        "if (all && mask.stride_w == mask.element_bytes) {",
-        "if (all) {",
-    ),
-    Fault(
         "masked-hidden-loss",
         GRADIENT,
         "pixel losses without weight are multiplied by zero",
