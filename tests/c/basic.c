@@ -108,7 +108,8 @@ static void check_all_operations(const fssim_options* given, bool with_upstream)
     reference_gradient(&p, o.reduction, seed, y, x, expected_grad2);
 
     CHECK_OK(fssim_saved_size(N, C, H, W, &o, &bytes));
-    CHECK(bytes >= PIXELS * sizeof(float));
+    // Nothing is kept under a narrow window, and no byte of `saved` is touched.
+    CHECK(o.sigma < 1.5 ? bytes == 0 : bytes >= PIXELS * sizeof(float));
     void* saved = NULL;
     CHECK(posix_memalign(&saved, 16, bytes) == 0);
     CHECK_OK(fssim_forward(x, y, N, C, H, W, &o, ssim, saved));

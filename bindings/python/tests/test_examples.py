@@ -94,6 +94,7 @@ def test_the_loss_example_of_the_readme():
 def test_the_numpy_example_of_the_readme():
     a, b = images((1, 3, 32, 32))
     names = {"a": a * np.float32(255), "b": b * np.float32(255), "image": np.zeros((8, 9, 3), np.float32)}
+    names["upstream"] = np.ones_like(a)
     exec(readme_blocks()[2], names)
     assert names["result"].loss > 0 and names["result"].grad_img1.shape == a.shape
     assert names["per_pixel"].shape == (1, 3, 22, 22) and names["grad_a"].shape == a.shape

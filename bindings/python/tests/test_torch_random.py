@@ -214,13 +214,13 @@ def test_autograd_with_an_upstream_gradient(number, device):
         return
     # As many times larger as a mean makes gradients smaller: they would be subnormal in float16.
     averaged = np.prod(call.shape) / value.numel()
-    upstream = np.float32(averaged * call.random.standard_normal(tuple(value.shape)))
+    upstream = np.asarray(averaged * call.random.standard_normal(tuple(value.shape)), np.float32)
     value.backward(torch.tensor(upstream, device=device))
 
     settings = dict(call.settings)
     reduction, output = settings.pop("reduction"), settings.pop("output")
     map_ = oracle.ssim(*call.values(), **settings).map
-    of_values = np.float64(upstream).reshape(upstream.shape + (1,) * (4 - upstream.ndim))
+    of_values = upstream.astype(np.float64).reshape(upstream.shape + (1,) * (4 - upstream.ndim))
     of_map = np.broadcast_to(of_values * oracle.OUTPUTS[output][1] * value.numel() / map_.size, map_.shape)
     expected = oracle.ssim(*call.values(), upstream=of_map, **settings)
     for which, tensor in enumerate(tensors):
