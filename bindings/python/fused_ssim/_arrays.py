@@ -140,7 +140,8 @@ def _refuse_one_value(name: str, strides: Strides, shape: Tuple[int, ...]) -> No
 
 def _array(array: Any, interface: Dict[str, Any], strides: Strides, dtype: int, device: str) -> Array:
     address, read_only = interface["data"]
-    dense = interface.get("strides") is None
+    # NumPy 2 gives its scalars strides, of which there are none.
+    dense = not interface.get("strides")
     shape, stream = tuple(interface["shape"]), interface.get("stream")
     return Array(array, interface.get("view"), address, shape, strides, dtype, device, dense, bool(read_only), stream)
 
