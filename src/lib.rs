@@ -14,6 +14,7 @@ mod cuda;
 mod layout;
 mod loss;
 mod mask;
+mod options;
 mod pixels;
 mod problem;
 mod shard;
@@ -33,8 +34,9 @@ pub use api::{
 pub use layout::{Dtype, Layout, Strides};
 pub use loss::{LOSS_PARTS, Loss, PixelLoss};
 pub use mask::{MaskElement, MaskMode, MaskOptions, MaskSpec};
+pub use options::{Options, Output, Padding, Reduction, SavedFor};
 pub use pixels::{Pixels, PixelsMut, Values, ValuesMut};
-pub use problem::{Constants, Options, Output, Padding, Problem, Reduction, Region, SavedFor, Shape};
+pub use problem::{Constants, Problem, Region, Shape};
 pub use shard::Shard;
 pub use status::{Error, Result};
 pub use window::{MAX_WINDOW_TAPS, WINDOW_TAPS, Window, WindowShape};

@@ -1,6 +1,7 @@
 //! The training loss: a mix of a pixel difference and a dissimilarity.
 
-use crate::problem::{Output, Problem, Reduction};
+use crate::options::{Output, Reduction};
+use crate::problem::Problem;
 use crate::status::{Error, Result};
 
 /// How single pixels are compared.

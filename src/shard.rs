@@ -1,6 +1,7 @@
 //! Row sharding: which rows of an image a call owns, and which of them have an SSIM.
 
-use crate::problem::{MAX_SIZE, Options, Padding, Reduction, Region, Shape};
+use crate::options::{Options, Padding, Reduction};
+use crate::problem::{MAX_SIZE, Region, Shape};
 use crate::status::{Error, Result};
 use crate::window::Window;
 

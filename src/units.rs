@@ -39,7 +39,8 @@ impl Units {
 mod tests {
     use super::*;
     use crate::layout::Layout;
-    use crate::problem::{Options, Shape};
+    use crate::options::Options;
+    use crate::problem::Shape;
 
     fn units(scales: [f64; 2], data_range: f64) -> Units {
         let [img1, img2] = scales.map(|scale| Layout::DENSE.with_scale(scale));

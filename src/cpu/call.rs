@@ -14,7 +14,8 @@ use super::threads;
 use super::weights::groups;
 use crate::layout::{Dtype, Sink, Source, Strides};
 use crate::loss::Loss;
-use crate::problem::{Output, Problem, Reduction};
+use crate::options::{Output, Reduction};
+use crate::problem::Problem;
 use crate::status::Result;
 use crate::units::Units;
 

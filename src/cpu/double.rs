@@ -12,7 +12,8 @@ use super::rung::Rung;
 use super::scratch::filled;
 use super::threads;
 use crate::layout::{Dtype, Sink, Source};
-use crate::problem::{Problem, Reduction};
+use crate::options::Reduction;
+use crate::problem::Problem;
 use crate::status::Result;
 use crate::window::WINDOW_TAPS;
 

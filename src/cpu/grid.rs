@@ -109,7 +109,8 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::{Options, Padding, Shape};
+    use crate::options::{Options, Padding};
+    use crate::problem::Shape;
 
     #[test]
     fn units_cover_every_tile_once() {

@@ -25,7 +25,8 @@ use super::tile::{TILE, Taps, Tile};
 use super::weights::{self, Group};
 use crate::layout::{Sink, Source};
 use crate::mask::Mask;
-use crate::problem::{Output, Problem};
+use crate::options::Output;
+use crate::problem::Problem;
 use crate::units::Units;
 
 /// What the gradient is multiplied by.

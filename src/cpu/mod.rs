@@ -156,7 +156,8 @@ mod tests {
     use super::*;
     use crate::layout::Layout;
     use crate::mask::{MaskElement, MaskOptions};
-    use crate::problem::{Options, Shape};
+    use crate::options::Options;
+    use crate::problem::Shape;
     use crate::shard::Shard;
     use crate::window::WindowShape;
 

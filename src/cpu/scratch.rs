@@ -93,7 +93,8 @@ pub(super) fn filled<T: Clone>(value: T, length: usize) -> Result<Vec<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::{Options, Problem, Shape};
+    use crate::options::Options;
+    use crate::problem::{Problem, Shape};
 
     #[test]
     fn the_widest_strip_needs_less_than_half_a_mebibyte() {

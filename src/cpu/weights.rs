@@ -8,7 +8,8 @@ use super::threads;
 use super::tile::{TILE, Tile};
 use crate::layout::Dtype;
 use crate::mask::Mask;
-use crate::problem::{Output, Problem, Reduction, Region};
+use crate::options::{Output, Reduction};
+use crate::problem::{Problem, Region};
 use crate::status::Result;
 
 /// Rows whose weights are added together.

@@ -167,7 +167,8 @@ pub(crate) fn workspace_bytes(problem: &Problem) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::{Options, Shape};
+    use crate::options::Options;
+    use crate::problem::Shape;
 
     const H200: DeviceProperties =
         DeviceProperties { ordinal: 0, multiprocessors: 132, compute_capability: (9, 0), max_shared_bytes: 232_448 };

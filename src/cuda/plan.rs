@@ -10,7 +10,8 @@ use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
 use crate::loss::{Loss, PixelLoss};
 use crate::mask::MaskMode;
-use crate::problem::{Output, Problem, Reduction};
+use crate::options::{Output, Reduction};
+use crate::problem::Problem;
 use crate::units::Units;
 use crate::window::{MIN_STRIP_SIGMA, WindowShape};
 

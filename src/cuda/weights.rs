@@ -7,7 +7,8 @@ use super::{DevicePtr, Inputs};
 use crate::geometry::*;
 use crate::layout::{Dtype, Strides};
 use crate::mask::{MaskElement, MaskSpec};
-use crate::problem::{Problem, Reduction};
+use crate::options::Reduction;
+use crate::problem::Problem;
 
 /// Whether a mask weights the mean.
 pub(super) fn weights_mean(problem: &Problem) -> bool {

@@ -6,11 +6,15 @@ mod support;
 #[path = "../support/capi.rs"]
 mod capi;
 
+#[path = "../support/loss_calls.rs"]
+mod loss_calls;
 #[path = "../support/masked.rs"]
 mod masked;
 
 #[path = "../support/random_calls/mod.rs"]
 mod random_calls;
+#[path = "../support/shards.rs"]
+mod shards;
 
 mod accuracy;
 mod determinism;

@@ -1,11 +1,13 @@
-//! Masks, row sharding and losses through the C functions on host memory; tests/support/masked.rs has the cases.
+//! Masks, row sharding and losses through the C functions on host memory; tests/support has the cases.
 
 use std::ffi::c_void;
 use std::ptr;
 
 use crate::capi::{self, expect_ok, fssim_options};
 use crate::harness::{GRADIENT_TOLERANCE, VALUE_TOLERANCE, nan};
+use crate::loss_calls;
 use crate::masked::{self, Backend, Call, Function, Outcome, Weights, compare, mask, masked, options_for, with_mask};
+use crate::shards;
 use crate::support::oracle::{MaskMode, Oracle, Output, Padding, PixelLoss, Reduction, Window};
 use crate::support::{Kind, images, to_f64};
 
@@ -58,9 +60,9 @@ fn weight_the_pixels_of_a_loss_as_well() {
 
 #[test]
 fn losses_have_every_form() {
-    masked::losses(&Cpu);
-    masked::the_absolute_value_has_the_sign_of_the_smallest_difference(&Cpu);
-    masked::a_part_of_no_weight_adds_nothing(&Cpu);
+    loss_calls::losses(&Cpu);
+    loss_calls::the_absolute_value_has_the_sign_of_the_smallest_difference(&Cpu);
+    loss_calls::a_part_of_no_weight_adds_nothing(&Cpu);
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn hide_what_they_cover() {
 
 #[test]
 fn shards_add_up_to_the_whole() {
-    masked::shards_add_up_to_the_whole(&Cpu, 6);
+    shards::add_up_to_the_whole(&Cpu, 6);
 }
 
 /// Rows that no window of an owned row's gradient sees may hold anything.
@@ -189,10 +191,10 @@ fn shards_see_no_more_than_they_need() {
 
 #[test]
 fn shards_of_a_mask_add_up_to_the_whole() {
-    masked::shards_of_a_mask_add_up_to_the_whole(&Cpu);
+    shards::of_a_mask_add_up_to_the_whole(&Cpu);
 }
 
 #[test]
 fn shards_have_the_map_of_their_own_rows() {
-    masked::shards_have_the_map_of_their_own_rows(&Cpu);
+    shards::have_the_map_of_their_own_rows(&Cpu);
 }

@@ -26,9 +26,13 @@ mod windows;
 mod capi;
 #[path = "../support/device.rs"]
 mod device;
+#[path = "../support/loss_calls.rs"]
+mod loss_calls;
 #[path = "../support/masked.rs"]
 mod masked;
 #[path = "../support/random_calls/mod.rs"]
 mod random_calls;
+#[path = "../support/shards.rs"]
+mod shards;
 #[path = "../support/mod.rs"]
 mod support;

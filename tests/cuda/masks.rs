@@ -1,10 +1,12 @@
-//! Masks, row sharding and losses on device memory; tests/support/masked.rs has the cases.
+//! Masks, row sharding and losses on device memory; tests/support has the cases.
 
 use std::ptr;
 
 use crate::capi::{self, expect_ok, fssim_options};
 use crate::device::{Floats, Gpu, Stream};
+use crate::loss_calls;
 use crate::masked::{self, Backend, Call, Function, Outcome, Weights, with_mask};
+use crate::shards;
 use crate::support::oracle::Window;
 
 /// Calls the `_stream` forms, with a workspace of exactly the size that is asked for.
@@ -90,14 +92,14 @@ fn weight_the_pixels_of_a_loss_as_well() {
 #[test]
 fn losses_have_every_form() {
     let Some(cuda) = cuda("losses_have_every_form") else { return };
-    masked::losses(&cuda);
+    loss_calls::losses(&cuda);
 }
 
 #[test]
 fn losses_of_small_differences_and_of_parts() {
     let Some(cuda) = cuda("losses_of_small_differences_and_of_parts") else { return };
-    masked::the_absolute_value_has_the_sign_of_the_smallest_difference(&cuda);
-    masked::a_part_of_no_weight_adds_nothing(&cuda);
+    loss_calls::the_absolute_value_has_the_sign_of_the_smallest_difference(&cuda);
+    loss_calls::a_part_of_no_weight_adds_nothing(&cuda);
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn hide_what_they_cover() {
 #[test]
 fn shards_add_up_to_the_whole() {
     let Some(cuda) = cuda("shards_add_up_to_the_whole") else { return };
-    masked::shards_add_up_to_the_whole(&cuda, 2);
-    masked::shards_of_a_mask_add_up_to_the_whole(&cuda);
-    masked::shards_have_the_map_of_their_own_rows(&cuda);
+    shards::add_up_to_the_whole(&cuda, 2);
+    shards::of_a_mask_add_up_to_the_whole(&cuda);
+    shards::have_the_map_of_their_own_rows(&cuda);
 }

@@ -1,4 +1,5 @@
-//! Masks, row sharding and losses through the C functions, against the oracle: the same cases for every backend.
+//! Calls of the C functions on a backend, and masks against the oracle: the same cases for every backend. shards.rs and
+//! loss_calls.rs have more of them.
 
 use std::ptr;
 
@@ -6,13 +7,13 @@ use crate::capi::{self, fssim_layout, fssim_options};
 use crate::support::oracle::{self, MaskMode, Oracle, Output, Padding, PixelLoss, Reduction, Window};
 use crate::support::{Kind, Random, Size, absolute_error, images, relative_error, to_f64, upstream};
 
-const MODES: [MaskMode; 3] = [MaskMode::WeightedMean, MaskMode::MultiplyInputs, MaskMode::Normalized];
-const PADDINGS: [Padding; 2] = [Padding::Same, Padding::Valid];
-const REDUCTIONS: [Reduction; 4] = [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel, Reduction::Map];
-const PIXEL_LOSSES: [(PixelLoss, i32); 2] = [(PixelLoss::L1, capi::PIXEL_L1), (PixelLoss::L2, capi::PIXEL_L2)];
+pub const MODES: [MaskMode; 3] = [MaskMode::WeightedMean, MaskMode::MultiplyInputs, MaskMode::Normalized];
+pub const PADDINGS: [Padding; 2] = [Padding::Same, Padding::Valid];
+pub const REDUCTIONS: [Reduction; 4] = [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel, Reduction::Map];
+pub const PIXEL_LOSSES: [(PixelLoss, i32); 2] = [(PixelLoss::L1, capi::PIXEL_L1), (PixelLoss::L2, capi::PIXEL_L2)];
 
-const VALUE_TOLERANCE: f64 = 1e-6;
-const GRADIENT_TOLERANCE: f64 = 2e-6;
+pub const VALUE_TOLERANCE: f64 = 1e-6;
+pub const GRADIENT_TOLERANCE: f64 = 2e-6;
 
 /// A mask's elements.
 #[derive(Clone, Copy)]
@@ -119,7 +120,7 @@ pub fn compare(label: &str, got: &Outcome, values: &[f64], grads: [&[f64]; 2], v
 }
 
 #[track_caller]
-fn compare_within(
+pub fn compare_within(
     label: &str,
     got: &Outcome,
     values: &[f64],
@@ -209,104 +210,6 @@ pub fn pixels_of_a_masked_loss(backend: &impl Backend) {
                     let label = format!("{mode:?} {pixel:?} {padding:?} {reduction:?}");
                     compare(&label, &got, &values, [&want.grad_img1, &want.grad_img2], VALUE_TOLERANCE);
                 }
-            }
-        }
-    }
-}
-
-/// Losses without a mask: forms, reductions, shares, other windows and ranges.
-pub fn losses<B: Backend>(backend: &B) {
-    let plain = |size: Size| Oracle::new(size[0], size[1], size[2], size[3]);
-    let mut cases = Vec::new();
-    for kind in [Kind::Noise, Kind::Photo, Kind::Constant, Kind::Identical] {
-        for padding in PADDINGS {
-            for reduction in [Reduction::Mean, Reduction::PerImage, Reduction::PerChannel] {
-                cases.push((kind, 0.2, Oracle { padding, reduction, ..plain([2, 3, 21, 38]) }));
-            }
-        }
-    }
-    for lambda in [0.0, 0.5, 1.0] {
-        for window in [Window::Gaussian(11), Window::Gaussian(7), Window::Uniform(9)] {
-            for output in [Output::ONE_MINUS_SSIM, Output::DSSIM] {
-                cases.push((Kind::Noise, lambda, Oracle { window, output, k2: 0.05, ..plain([1, 2, 30, 53]) }));
-            }
-        }
-    }
-    for window in [Window::Gaussian(11), Window::Uniform(7)] {
-        cases.push((Kind::Noise, 0.2, Oracle { window, data_range: 255.0, ..plain([1, 2, 30, 53]) }));
-    }
-    for (kind, lambda, oracle) in cases {
-        for (pixel, number) in PIXEL_LOSSES {
-            let range = oracle.data_range as f32;
-            let scaled = |image: Vec<f32>| -> Vec<f32> { image.iter().map(|pixel| range * pixel).collect() };
-            let size = [oracle.n, oracle.c, oracle.h, oracle.w];
-            let (x, y) = images(kind, size);
-            let (x, y) = (scaled(x), scaled(y));
-            let call = Call {
-                function: Function::Loss(number, lambda),
-                images: [&x, &y],
-                size,
-                options: options_for(&oracle),
-                weights: Weights::None,
-                values: 3 * oracle.values(),
-                pixels: x.len(),
-            };
-            // Without a form of its own the dissimilarity is 1 - SSIM.
-            let output = if oracle.output == Output::SSIM { Output::ONE_MINUS_SSIM } else { oracle.output };
-            let want = Oracle { output, ..oracle }.loss(&to_f64(&x), &to_f64(&y), None, pixel, lambda);
-            let values = [want.loss, want.pixel, want.dissimilarity].concat();
-            // Pixel losses are in the unit of the pixels.
-            let unit = oracle.data_range.powi(if pixel == PixelLoss::L2 { 2 } else { 1 });
-            let label = format!("{kind:?} {pixel:?} {lambda} {oracle:?}");
-            let grads = [&want.grad_img1[..], &want.grad_img2];
-            let tolerance = if kind == Kind::Constant { B::CONSTANT_GRADIENT_TOLERANCE } else { GRADIENT_TOLERANCE };
-            compare_within(&label, &backend.run(call), &values, grads, VALUE_TOLERANCE * unit, tolerance);
-        }
-    }
-}
-
-pub fn the_absolute_value_has_the_sign_of_the_smallest_difference(backend: &impl Backend) {
-    // Differences far below the rounding of the pixels relative to anything else.
-    let size @ [n, c, h, w] = [1, 1, 20, 35];
-    let x: Vec<f32> = (0..h * w).map(|i| if i % 3 == 0 { 0.75 } else { 1e-9 * (i % 5) as f32 }).collect();
-    let y: Vec<f32> = (0..h * w).map(|i| if i % 3 == 0 { 0.75 } else { 1e-9 * (i % 7) as f32 }).collect();
-    let got = backend.run(Call {
-        function: Function::Loss(capi::PIXEL_L1, 0.0),
-        images: [&x, &y],
-        size,
-        options: options_for(&Oracle::new(n, c, h, w)),
-        weights: Weights::None,
-        values: 3,
-        pixels: x.len(),
-    });
-    for i in 0..h * w {
-        let sign = (f64::from(x[i]) - f64::from(y[i])).partial_cmp(&0.0).expect("a number") as i32;
-        let want = (f64::from(sign) / (h * w) as f64) as f32;
-        assert_eq!((got.grads[0][i], got.grads[1][i]), (want, -want), "pixel {i}");
-    }
-}
-
-pub fn a_part_of_no_weight_adds_nothing(backend: &impl Backend) {
-    let size @ [n, c, h, w] = [1, 1, 30, 31];
-    let (mut x, y) = images(Kind::Noise, size);
-    x[5 * w + 7] = f32::NAN;
-    for (lambda, pixel_is_nan) in [(0.0, true), (1.0, false)] {
-        let call = Call {
-            function: Function::Loss(capi::PIXEL_L2, lambda),
-            images: [&x, &y],
-            size,
-            options: options_for(&Oracle::new(n, c, h, w)),
-            weights: Weights::None,
-            values: 3,
-            pixels: x.len(),
-        };
-        let got = backend.run(call);
-        assert!(got.values[1].is_nan() && got.values[2].is_nan() && got.values[0].is_nan(), "{lambda}");
-        for grad in &got.grads {
-            for (i, element) in grad.iter().enumerate() {
-                let reach = (i / w).abs_diff(5).max((i % w).abs_diff(7));
-                let spoilt = if pixel_is_nan { reach == 0 } else { reach <= 10 };
-                assert_eq!(element.is_nan(), spoilt, "lambda {lambda}: element {i} is {element}");
             }
         }
     }
@@ -435,150 +338,6 @@ pub fn windows_of_weight_zero_do_not_count(backend: &impl Backend) {
         }
         let grads = [&want.grad_img1[..], &want.grad_img2];
         compare(&format!("{bad}"), &got, &want.ssim, grads, VALUE_TOLERANCE);
-    }
-}
-
-/// One image in shards, each with the rows around it that it needs: the sum of their values, and their gradients put
-/// together.
-fn sharded(
-    backend: &impl Backend,
-    [x, y]: [&[f32]; 2],
-    size: Size,
-    options: &fssim_options,
-    weights: Option<&[f32]>,
-    cuts: &[usize],
-) -> Outcome {
-    let [n, c, h, w] = size;
-    let halo = options.window_size as usize - 1;
-    let mut all = Outcome { values: vec![0.0; 3], grads: [vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]] };
-    let mut ssim = 0.0;
-    for rows in cuts.windows(2) {
-        let (first, end) = (rows[0], rows[1]);
-        let (top, bottom) = (first.saturating_sub(halo), (end + halo).min(h));
-        let part = |image: &[f32]| -> Vec<f32> {
-            image.chunks_exact(h * w).flat_map(|plane| plane[top * w..bottom * w].to_vec()).collect()
-        };
-        let (x, y, weights) = (part(x), part(y), weights.map(part));
-        let call = Call {
-            function: Function::Loss(capi::PIXEL_L1, 0.2),
-            images: [&x, &y],
-            size: [n, c, bottom - top, w],
-            options: fssim_options {
-                shard_rows_above: (first - top) as i64,
-                shard_rows_below: (bottom - end) as i64,
-                shard_height: h as i64,
-                ..*options
-            },
-            weights: weights.as_deref().map_or(Weights::None, Weights::Floats),
-            values: 3,
-            pixels: n * c * (end - first) * w,
-        };
-        let got = backend.run(call);
-        all.values.iter_mut().zip(&got.values).for_each(|(sum, value)| *sum += value);
-        for (all, got) in all.grads.iter_mut().zip(&got.grads) {
-            for (plane, got) in all.chunks_exact_mut(h * w).zip(got.chunks_exact((end - first) * w)) {
-                plane[first * w..end * w].copy_from_slice(got);
-            }
-        }
-        // The value alone is that part of the loss.
-        let call = Call { function: Function::ValueAndGrad, values: 1, ..call };
-        let value = backend.run(call).values[0];
-        assert!((value - got.values[2]).abs() <= 1e-7, "{value} {}", got.values[2]);
-        let options = fssim_options { output: 0, ..call.options };
-        ssim += backend.run(Call { options, ..call }).values[0];
-    }
-    assert!((ssim - (1.0 - all.values[2])).abs() <= 1e-6, "{ssim} {}", all.values[2]);
-    all
-}
-
-pub fn shards_add_up_to_the_whole<B: Backend>(backend: &B, tries: usize) {
-    let mut random = Random::new(5);
-    for (size, padding, window) in [
-        ([1, 2, 70, 40], Padding::Same, Window::Gaussian(11)),
-        ([1, 2, 70, 40], Padding::Valid, Window::Gaussian(11)),
-        ([2, 1, 33, 150], Padding::Same, Window::Uniform(5)),
-        ([1, 1, 45, 30], Padding::Valid, Window::Gaussian(21)),
-    ] {
-        let [n, c, h, w] = size;
-        let (x, y) = images(Kind::Photo, size);
-        let oracle = Oracle { padding, window, output: Output::ONE_MINUS_SSIM, ..Oracle::new(n, c, h, w) };
-        let options = options_for(&oracle);
-        let whole = sharded(backend, [&x, &y], size, &options, None, &[0, h]);
-        let want = oracle.loss(&to_f64(&x), &to_f64(&y), None, PixelLoss::L1, 0.2);
-        let values = [want.loss, want.pixel, want.dissimilarity].concat();
-        let grads = [&want.grad_img1[..], &want.grad_img2];
-        compare(&format!("{size:?} whole"), &whole, &values, grads, VALUE_TOLERANCE);
-        for _ in 0..tries {
-            let mut cuts: Vec<usize> = (0..3).map(|_| 1 + (random.unit() * (h - 1) as f32) as usize).collect();
-            cuts.extend([0, h, 1, 2]);
-            cuts.sort_unstable();
-            cuts.dedup();
-            let parts = sharded(backend, [&x, &y], size, &options, None, &cuts);
-            let tolerance = if window == Window::Gaussian(11) { B::CUT_TOLERANCE } else { 0.0 };
-            for (part, whole) in parts.grads.iter().zip(&whole.grads) {
-                let error = relative_error(part, &to_f64(whole));
-                assert!(error <= tolerance, "{size:?} {padding:?} {cuts:?}: a gradient moves by {error:.2e}");
-            }
-            for (part, whole) in parts.values.iter().zip(&whole.values) {
-                assert!((part - whole).abs() <= 2e-7, "{size:?} {padding:?} {cuts:?}: {part} {whole}");
-            }
-        }
-    }
-}
-
-pub fn shards_of_a_mask_add_up_to_the_whole(backend: &impl Backend) {
-    let size @ [n, c, h, w] = [1, 2, 50, 33];
-    let (x, y) = images(Kind::Photo, size);
-    let weights = mask(size);
-    for mode in MODES {
-        let oracle = Oracle { output: Output::ONE_MINUS_SSIM, ..Oracle::new(n, c, h, w) };
-        let want = oracle.loss(&to_f64(&x), &to_f64(&y), Some((&to_f64(&weights), mode)), PixelLoss::L1, 0.2);
-        let divisor = if mode == MaskMode::MultiplyInputs { 0.0 } else { to_f64(&weights).iter().sum() };
-        let options = fssim_options { shard_divisor: divisor, ..masked(&oracle, mode) };
-        let parts = sharded(backend, [&x, &y], size, &options, Some(&weights), &[0, 7, 20, 21, h]);
-        let values = [want.loss, want.pixel, want.dissimilarity].concat();
-        compare(&format!("{mode:?}"), &parts, &values, [&want.grad_img1, &want.grad_img2], VALUE_TOLERANCE);
-    }
-}
-
-pub fn shards_have_the_map_of_their_own_rows<B: Backend>(backend: &B) {
-    let size @ [n, c, h, w] = [1, 2, 40, 23];
-    let (x, y) = images(Kind::Noise, size);
-    let (first, end, halo) = (13, 22, 10);
-    let part = |image: &[f32]| -> Vec<f32> {
-        image.chunks_exact(h * w).flat_map(|plane| plane[(first - halo) * w..(end + halo) * w].to_vec()).collect()
-    };
-    let (part_x, part_y) = (part(&x), part(&y));
-    for padding in PADDINGS {
-        let oracle = Oracle { padding, reduction: Reduction::Map, ..Oracle::new(n, c, h, w) };
-        let (top, _, height, width) = oracle.region();
-        let own = first - top..end - top;
-        let want: Vec<f64> = oracle
-            .map(&to_f64(&x), &to_f64(&y))
-            .chunks_exact(height * width)
-            .flat_map(|plane| plane[own.start * width..own.end * width].to_vec())
-            .collect();
-        let rows = end - first;
-        let got = backend.run(Call {
-            function: Function::ValueAndGrad,
-            images: [&part_x, &part_y],
-            size: [n, c, rows + 2 * halo, w],
-            options: fssim_options {
-                shard_rows_above: halo as i64,
-                shard_rows_below: halo as i64,
-                shard_height: h as i64,
-                ..options_for(&oracle)
-            },
-            weights: Weights::None,
-            values: want.len(),
-            pixels: n * c * rows * w,
-        });
-        let whole = oracle.answer(&to_f64(&x), &to_f64(&y), None);
-        let of_rows = |grad: &[f64]| -> Vec<f64> {
-            grad.chunks_exact(h * w).flat_map(|plane| plane[first * w..end * w].to_vec()).collect()
-        };
-        let grads = [of_rows(&whole.grad_img1), of_rows(&whole.grad_img2)];
-        compare(&format!("{padding:?}"), &got, &want, [&grads[0], &grads[1]], B::MAP_TOLERANCE);
     }
 }
 

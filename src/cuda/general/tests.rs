@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::mask::{MaskElement, MaskOptions};
-use crate::problem::{Options, Shape};
+use crate::options::Options;
+use crate::problem::Shape;
 
 const WORKSPACE: u64 = 1 << 20;
 const INPUTS: Inputs = Inputs { images: [DevicePtr(16), DevicePtr(32)], mask: DevicePtr(48) };

@@ -1,7 +1,8 @@
 //! What the launches of strips and tiles cover, and with what arguments.
 
 use super::*;
-use crate::problem::{Options, Padding, SavedFor, Shape};
+use crate::options::{Options, Padding, SavedFor};
+use crate::problem::Shape;
 use crate::shard::Shard;
 
 const H200: DeviceProperties =
